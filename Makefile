@@ -1,0 +1,54 @@
+# One target for each thing a person does. `make help` lists them.
+
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO := .demo
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-fast lint format bench constraints clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: .venv/.installed ## create .venv with everything pinned
+
+.venv/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name one with: make install PYTHON=python3.12"; exit 2; }
+	@echo "Installing into .venv; the first time this downloads about 3 GB."
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt --editable '.[dev,heic]'
+	@touch $@
+
+demo: install ## draw a sample catalog, index it, serve it on http://127.0.0.1:8000 (PORT=...)
+	@$(BIN)/python -m search_api.demo --folder $(DEMO) $(if $(PORT),--port $(PORT))
+
+test: install lint ## run every test, checks of style and types first
+	@tests/install_browser.sh
+	$(BIN)/python -m pytest
+
+test-fast: install ## run the tests that need neither browser nor other processes
+	$(BIN)/python -m pytest tests/unit tests/conformance tests/architecture
+
+lint: install ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: install ## put the code into its standard form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: install ## measure reading, decoding, indexing and searching on this machine
+	$(BIN)/python -m benchmarks
+
+constraints: ## refresh constraints.txt with the newest versions that fit
+	rm -rf .venv-fresh
+	$(PYTHON) -m venv .venv-fresh
+	.venv-fresh/bin/python -m pip install -qq --editable '.[dev,heic]'
+	( echo "# Every package of an environment that passed all tests; made by: make constraints"; \
+	  .venv-fresh/bin/python -m pip freeze --exclude-editable --exclude pip --exclude setuptools ) > constraints.txt
+	rm -rf .venv-fresh
+
+clean: ## remove the environment, caches and the demo's files
+	rm -rf .venv .venv-fresh $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

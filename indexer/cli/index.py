@@ -1,0 +1,43 @@
+"""``index FEED``: index a catalog feed."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from indexer import bootstrap
+from indexer.cli.flags import add_settings_flags, settings_of
+from indexer.cli.run_summary import supervise
+from indexer.indexing.run import IndexOptions, index_feed
+
+
+def add_command(commands: Any) -> None:
+    """Adds ``index``."""
+    parser = commands.add_parser(
+        "index",
+        help="Index a catalog feed; the same command resumes after an interruption.",
+        description="Reads a feed (Google Merchant XML or TSV, Yandex YML, CSV, JSONL, Parquet; plain or gzip), embeds "
+        "the pictures that are new or changed, and brings every product up to date. Exit codes: 0 all indexed, "
+        "3 finished with failures listed, 2 cannot start, 1 stopped on the way, 130 interrupted.",
+    )
+    parser.add_argument("feed", type=Path, help="The feed file; image paths in it are relative to its folder.")
+    parser.add_argument("--full", action="store_true", help="Also remove products that the feed does not name.")
+    parser.add_argument("--limit", type=_positive, default=0, metavar="N", help="Index only the first N products.")
+    add_settings_flags(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs ``index``."""
+    settings = settings_of(arguments).settings
+    options = IndexOptions(arguments.full, arguments.limit, settings.batch_products, settings.default_currency)
+    with bootstrap.indexing(settings) as parts:
+        return supervise(lambda listen: index_feed(arguments.feed, options, parts, listen), parts.ledger)
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return value

@@ -1,0 +1,69 @@
+"""Running a run under supervision: progress while it lasts, and what is said at its end, however it ends."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from indexer.cli.console import escaped, messages, output, progress_display
+from indexer.cli.exit_codes import DONE, DONE_WITH_FAILURES, STOPPED
+from indexer.errors import FeedError, VitrineError
+from indexer.indexing.progress import IndexProgress, ProgressListener
+from indexer.ledger.port import RunLedger, RunRecord, RunState
+
+_SHOWN_FAILURES = 5
+_KEPT = "Finished batches are kept; the same command goes on from there."
+
+
+def supervise(action: Callable[[ProgressListener], RunRecord], ledger: RunLedger) -> int:
+    """Runs an index run with a progress display and prints its summary.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        VitrineError: before the run began.
+        KeyboardInterrupt: after saying that nothing is lost.
+    """
+    begun = False
+    try:
+        with progress_display() as show:
+
+            def listen(progress: IndexProgress) -> None:
+                nonlocal begun
+                begun = True
+                show(progress)
+
+            record = action(listen)
+    except KeyboardInterrupt:
+        messages().print(f"Interrupted. {_KEPT}")
+        raise
+    except VitrineError as error:
+        if not begun or isinstance(error, FeedError):
+            raise
+        messages().print(f"[bold red]stopped[/]: {escaped(str(error))} {_KEPT}")
+        return STOPPED
+    return _conclude(record, ledger)
+
+
+def _conclude(record: RunRecord, ledger: RunLedger) -> int:
+    out = output()
+    counts = record.counts
+    seconds = (record.updated_at - record.started_at).total_seconds()
+    out.print(
+        f"{counts.products:,} products, {counts.images:,} pictures: {counts.embedded:,} embedded, "
+        f"{counts.reused:,} already known, {counts.payload_updates:,} updated, {counts.unchanged:,} unchanged, "
+        f"{counts.removed:,} removed, {counts.failed:,} failed ({seconds:,.1f} s, run {record.run_id})"
+    )
+    if record.state is RunState.FAILED:
+        out.print(f"The run ended early: {record.reason}", markup=False)
+    failures = ledger.failures(record.run_id)
+    if failures:
+        by_code = Counter(failure.code for failure in failures)
+        out.print("Failures: " + ", ".join(f"{code} {count:,}" for code, count in by_code.most_common()))
+        for failure in failures[:_SHOWN_FAILURES]:
+            out.print(f"  line {failure.line}, {failure.product_id or '?'}: {failure.reason}", markup=False)
+        out.print(f"All of them: python -m indexer failures {record.run_id}")
+        if any(failure.product is not None for failure in failures):
+            out.print(f"Try them again: python -m indexer retry {record.run_id}")
+    return DONE_WITH_FAILURES if failures or record.state is RunState.FAILED else DONE

@@ -1,0 +1,100 @@
+"""``status``: collections and runs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from indexer import bootstrap
+from indexer.cli.console import output, plain_table
+from indexer.cli.exit_codes import DONE
+from indexer.cli.flags import add_settings_flags, settings_of
+from indexer.ledger.port import RunRecord
+from indexer.store.port import CollectionStatus
+
+
+def add_command(commands: Any) -> None:
+    """Adds ``status``."""
+    parser = commands.add_parser("status", help="Show collections and the latest runs.")
+    parser.add_argument("--runs", type=int, default=10, metavar="N", help="How many runs to show.")
+    parser.add_argument("--json", action="store_true", help="Print JSON.")
+    add_settings_flags(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs ``status``."""
+    settings = settings_of(arguments).settings
+    store, ledger = bootstrap.open_store(settings), bootstrap.open_ledger(settings)
+    try:
+        collections, runs = store.collections(), ledger.runs(arguments.runs)
+    finally:
+        ledger.close()
+        store.close()
+    if arguments.json:
+        value = {"collections": [_collection_json(item) for item in collections], "runs": [_run_json(r) for r in runs]}
+        output().print_json(json.dumps(value))
+        return DONE
+    _print_collections(collections)
+    _print_runs(runs)
+    return DONE
+
+
+def _print_collections(collections: Any) -> None:
+    out = output()
+    if not collections:
+        out.print("No collections yet. Run: python -m indexer index FEED")
+        return
+    table = plain_table("collection", "serves", "model", "points", "in graph", "where")
+    for item in collections:
+        table.add_row(
+            item.collection,
+            "yes" if item.alias else "no",
+            item.space.model,
+            f"{item.points:,}",
+            f"{item.indexed_points:,}",
+            item.detail,
+        )
+    out.print(table)
+
+
+def _print_runs(runs: Any) -> None:
+    out = output()
+    if not runs:
+        return
+    table = plain_table("run", "state", "products", "embedded", "failed", "feed")
+    for record in runs:
+        counts = record.counts
+        feed = f"retry of {record.plan.retry_of}" if record.plan.retry_of else record.plan.feed
+        table.add_row(
+            record.run_id, record.state, f"{counts.products:,}", f"{counts.embedded:,}", f"{counts.failed:,}", feed
+        )
+    out.print(table)
+
+
+def _collection_json(item: CollectionStatus) -> dict[str, Any]:
+    return {
+        "collection": item.collection,
+        "alias": item.alias,
+        "space_id": item.space.space_id,
+        "space": item.space.to_json(),
+        "points": item.points,
+        "indexed_points": item.indexed_points,
+    }
+
+
+def _run_json(record: RunRecord) -> dict[str, Any]:
+    return {
+        "run_id": record.run_id,
+        "state": record.state,
+        "feed": record.plan.feed,
+        "full": record.plan.full,
+        "retry_of": record.plan.retry_of,
+        "collection": record.collection,
+        "batches": record.batches,
+        "counts": {name: getattr(record.counts, name) for name in record.counts.__slots__},
+        "reason": record.reason,
+        "started_at": record.started_at.isoformat(),
+        "updated_at": record.updated_at.isoformat(),
+    }

@@ -1,0 +1,1 @@
+"""How the demo model is trained: data, changes made to it, losses, the loop. Not needed to use the model."""

@@ -1,0 +1,96 @@
+"""The embedder port: what every backend gives, whatever computes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from indexer.points import Vectors
+from indexer.spaces import EmbeddingSpace
+
+Pixels = NDArray[np.uint8]
+"""Pictures ready for the image tower: uint8 (B, S, S, 3), RGB; a single one is (S, S, 3). Not yet normalised."""
+
+TokenIds = NDArray[np.int64]
+"""Texts ready for the text tower: int64 (B, L), padded to the context length L."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelScale:
+    """The learned numbers that make a cosine a probability: sigmoid(scale * cosine + bias), SigLIP eq. 1.
+
+    Attributes:
+        scale: positive, already exponentiated.
+        bias: None for a model trained with softmax (CLIP), whose scores are no probabilities of a single label.
+    """
+
+    scale: float
+    bias: float | None
+
+
+class Embedder(Protocol):
+    """Turns pictures and texts into comparable vectors; safe to call from several threads."""
+
+    @property
+    def space(self) -> EmbeddingSpace:
+        """What its numbers may be compared with."""
+        ...
+
+    @property
+    def label_scale(self) -> LabelScale:
+        """For probabilities of labels; ranking needs the cosine alone."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """Backend, device and precision in a few words, for people."""
+        ...
+
+    def prepare_image(self, image: Image.Image) -> Pixels:
+        """Resizes an RGB picture as the checkpoint was trained: uint8 (S, S, 3)."""
+        ...
+
+    def embed_images(self, pixels: Pixels) -> Vectors:
+        """Embeds pictures prepared by ``prepare_image``.
+
+        Args:
+            pixels: uint8 (B, S, S, 3), any B, also 0.
+
+        Returns:
+            float32 (B, D), rows of length 1.
+
+        Raises:
+            ModelFailed: the model raised, or gave numbers that are not finite.
+        """
+        ...
+
+    def embed_texts(self, texts: Sequence[str]) -> Vectors:
+        """Embeds texts in any language of the model; what exceeds its context length is cut off, as in training.
+
+        Returns:
+            float32 (B, D), rows of length 1.
+
+        Raises:
+            QueryTextEmpty: a text of which the tokenizer keeps nothing.
+            ModelFailed: the model raised, or gave numbers that are not finite.
+        """
+        ...
+
+
+def normalise_rows(raw: NDArray[np.floating]) -> Vectors:
+    """Rows divided by their length: the one place where vectors are normalised.
+
+    Raises:
+        FloatingPointError: a row is not finite or has length 0.
+    """
+    vectors = np.asarray(raw, dtype=np.float32)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if not np.all(np.isfinite(lengths)) or np.any(lengths == 0):
+        raise FloatingPointError("an embedding is not finite or has length 0")
+    normalised: Vectors = vectors / lengths
+    return normalised

@@ -1,0 +1,319 @@
+"""Every error the core raises on purpose, as one tree.
+
+::
+
+    VitrineError
+    ├── ConfigurationError            a setting, profile or flag that cannot be used
+    ├── FeedError                     a catalog feed as a whole
+    │   ├── FeedNotFound
+    │   ├── FeedFormatUnknown
+    │   ├── FeedUnreadable
+    │   └── FeedUnsafe
+    ├── ImageError                    one picture
+    │   ├── ImageNotFound
+    │   ├── ImageRefForbidden
+    │   ├── ImageFetchFailed          (retryable)
+    │   ├── ImageEmpty
+    │   ├── ImageTooLarge
+    │   ├── ImageTooManyPixels
+    │   ├── ImageNotAnImage
+    │   ├── ImageDamaged
+    │   └── ImageTimeout
+    ├── EmbedderError                 the model
+    │   ├── ModelNotFound
+    │   ├── ModelHubUnreachable       (retryable)
+    │   ├── ModelLoading              (retryable)
+    │   ├── ModelWeightsMissing
+    │   ├── ModelMismatch
+    │   └── ModelFailed
+    ├── StoreError                    the vector store
+    │   ├── CollectionNotFound
+    │   ├── SpaceMismatch
+    │   ├── StoreLocked               (retryable)
+    │   ├── StoreUnavailable          (retryable)
+    │   └── StoreDamaged
+    ├── LedgerError                   the run ledger
+    │   ├── RunNotFound
+    │   └── LedgerUnavailable         (retryable)
+    ├── QueryError                    what a searcher asked
+    │   ├── QueryTextEmpty
+    │   ├── QueryTextTooLong
+    │   ├── ProductNotFound
+    │   └── ProductImageNotFound
+    └── Overloaded                    (retryable) more work than the bounded queues take
+
+``code`` is stable: it is written to failure lists, ledgers and HTTP problem documents, and programs may compare it.
+``retryable`` says whether the same call can succeed later with nothing changed by the caller; retry policy reads it
+and nothing else. A message names the thing and, as ``remedy``, what to do about it.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class VitrineError(Exception):
+    """Base of the tree; never raised itself.
+
+    Args:
+        reason: what is wrong, naming the thing (file, field, setting, product).
+        remedy: what the reader can do about it; empty where there is nothing to do.
+    """
+
+    code: ClassVar[str] = "error"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, reason: str, remedy: str = "") -> None:
+        super().__init__(reason, remedy)
+        self.reason = reason
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.reason} {self.remedy}" if self.remedy else self.reason
+
+
+class ConfigurationError(VitrineError):
+    """A setting, profile or command-line flag that cannot be used."""
+
+    code = "configuration_invalid"
+
+
+class FeedError(VitrineError):
+    """A catalog feed that cannot be read at all; a bad row is a ``RowError`` value instead."""
+
+    code = "feed_error"
+
+
+class FeedNotFound(FeedError):
+    """The feed path names no file."""
+
+    code = "feed_not_found"
+
+
+class FeedFormatUnknown(FeedError):
+    """The content is none of the formats that are read."""
+
+    code = "feed_format_unknown"
+
+
+class FeedUnreadable(FeedError):
+    """The file breaks off, is damaged, or lacks what every row needs."""
+
+    code = "feed_unreadable"
+
+
+class FeedUnsafe(FeedError):
+    """The file holds something that is refused: XML entities, an external DTD, a decompression bomb."""
+
+    code = "feed_unsafe"
+
+
+class ImageError(VitrineError):
+    """One picture that cannot be used."""
+
+    code = "image_error"
+
+
+class ImageNotFound(ImageError):
+    """The image reference names no file."""
+
+    code = "image_not_found"
+
+
+class ImageRefForbidden(ImageError):
+    """The image reference points outside the feed's folder or to an address that is not allowed."""
+
+    code = "image_ref_forbidden"
+
+
+class ImageFetchFailed(ImageError):
+    """The bytes could not be had now: host away, timeout, HTTP 429 or 5xx, input/output error."""
+
+    code = "image_fetch_failed"
+    retryable = True
+
+
+class ImageEmpty(ImageError):
+    """Zero bytes."""
+
+    code = "image_empty"
+
+
+class ImageTooLarge(ImageError):
+    """More bytes than the limit."""
+
+    code = "image_too_large"
+
+
+class ImageTooManyPixels(ImageError):
+    """More pixels than the limit, as its header declares them."""
+
+    code = "image_too_many_pixels"
+
+
+class ImageNotAnImage(ImageError):
+    """The bytes are in none of the formats that are read."""
+
+    code = "image_not_an_image"
+
+
+class ImageDamaged(ImageError):
+    """An image format, but truncated or corrupt."""
+
+    code = "image_damaged"
+
+
+class ImageTimeout(ImageError):
+    """Decoding took longer than the limit."""
+
+    code = "image_timeout"
+
+
+class EmbedderError(VitrineError):
+    """The model cannot be loaded or does not answer."""
+
+    code = "embedder_error"
+
+
+class ModelNotFound(EmbedderError):
+    """No such model name, tag or checkpoint folder."""
+
+    code = "model_not_found"
+
+
+class ModelHubUnreachable(EmbedderError):
+    """The model hub cannot be reached and the weights are not in the local cache."""
+
+    code = "model_hub_unreachable"
+    retryable = True
+
+
+class ModelLoading(EmbedderError):
+    """The process has started and its model is not loaded yet."""
+
+    code = "model_loading"
+    retryable = True
+
+
+class ModelWeightsMissing(EmbedderError):
+    """A model without its trained weights; random numbers are never served."""
+
+    code = "model_weights_missing"
+
+
+class ModelMismatch(EmbedderError):
+    """Weights, preprocessing and tokenizer do not belong together."""
+
+    code = "model_mismatch"
+
+
+class ModelFailed(EmbedderError):
+    """The model raised an error or gave numbers that are not finite."""
+
+    code = "model_failed"
+
+
+class StoreError(VitrineError):
+    """The vector store."""
+
+    code = "store_error"
+
+
+class CollectionNotFound(StoreError):
+    """Nothing has been indexed under that name yet."""
+
+    code = "collection_not_found"
+
+
+class SpaceMismatch(StoreError):
+    """The collection belongs to another embedding space than the model."""
+
+    code = "space_mismatch"
+
+
+class StoreLocked(StoreError):
+    """Another process is writing; its message says which."""
+
+    code = "store_locked"
+    retryable = True
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot be reached or cannot write now."""
+
+    code = "store_unavailable"
+    retryable = True
+
+
+class StoreDamaged(StoreError):
+    """Files of the store are missing or unreadable."""
+
+    code = "store_damaged"
+
+
+class LedgerError(VitrineError):
+    """The run ledger."""
+
+    code = "ledger_error"
+
+
+class RunNotFound(LedgerError):
+    """No run of that id."""
+
+    code = "run_not_found"
+
+
+class LedgerUnavailable(LedgerError):
+    """The ledger cannot be reached or written now."""
+
+    code = "ledger_unavailable"
+    retryable = True
+
+
+class QueryError(VitrineError):
+    """What a searcher asked."""
+
+    code = "query_error"
+
+
+class QueryTextEmpty(QueryError):
+    """A text query in which nothing is left to search for."""
+
+    code = "query_text_empty"
+
+
+class QueryTextTooLong(QueryError):
+    """A text query longer than the limit in characters."""
+
+    code = "query_text_too_long"
+
+
+class ProductNotFound(QueryError):
+    """No product of that id is indexed."""
+
+    code = "product_not_found"
+
+
+class ProductImageNotFound(QueryError):
+    """The product has no indexed image at that position, or its file is gone."""
+
+    code = "product_image_not_found"
+
+
+class Overloaded(VitrineError):
+    """More work than the bounded queues take; try again after ``retry_after_s``."""
+
+    code = "overloaded"
+    retryable = True
+
+    def __init__(self, reason: str, retry_after_s: float = 1.0) -> None:
+        super().__init__(reason, f"Try again in {retry_after_s:g} s.")
+        self.retry_after_s = retry_after_s
+
+
+def error_leaves(root: type[VitrineError] = VitrineError) -> list[type[VitrineError]]:
+    """Every class of the tree that is raised itself, in the order of the drawing above."""
+    children = root.__subclasses__()
+    if not children:
+        return [root]
+    return [leaf for child in children for leaf in error_leaves(child)]

@@ -1,0 +1,1 @@
+"""How well searching works: labelled queries, metrics with their uncertainty."""

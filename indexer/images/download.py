@@ -1,0 +1,147 @@
+"""Pictures behind http(s) URLs."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import quote, urljoin, urlsplit, urlunsplit
+
+import httpcore
+
+from indexer.errors import ImageFetchFailed, ImageNotFound, ImageRefForbidden, ImageTooLarge
+from indexer.images.address_guard import GuardedBackend
+from indexer.images.limits import ImageLimits
+from indexer.images.source import FetchedImage
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MAX_REDIRECTS = 5
+_RETRYABLE_STATUSES = frozenset({408, 425, 429})
+_URL_SAFE = "/:?#[]@!$&'()*+,;=-._~%"
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadLimits:
+    """How hosts are treated.
+
+    Attributes:
+        timeout_s: for one picture, redirects included.
+        connections_per_host: at the same time.
+        connections: at the same time to all hosts together.
+        allowed_hosts: names or addresses that need not be public.
+    """
+
+    timeout_s: float = 20.0
+    connections_per_host: int = 8
+    connections: int = 64
+    allowed_hosts: tuple[str, ...] = ()
+
+
+class RemoteImages:
+    """Downloads pictures over pooled connections, only from addresses that the guard lets through."""
+
+    def __init__(self, images: ImageLimits, downloads: DownloadLimits) -> None:
+        self._images = images
+        self._downloads = downloads
+        self._pool = httpcore.ConnectionPool(
+            max_connections=downloads.connections,
+            max_keepalive_connections=downloads.connections,
+            keepalive_expiry=30.0,
+            network_backend=GuardedBackend(downloads.allowed_hosts),
+        )
+        self._hosts: defaultdict[str, threading.BoundedSemaphore] = defaultdict(
+            lambda: threading.BoundedSemaphore(downloads.connections_per_host)
+        )
+
+    def fetch(self, image_ref: str, image_root: str) -> FetchedImage:  # noqa: ARG002 - a URL needs no folder
+        """See ``ImageSource``; follows up to 5 redirects, each checked like the first address."""
+        deadline_s = time.monotonic() + self._downloads.timeout_s
+        url = image_ref
+        for _ in range(_MAX_REDIRECTS + 1):
+            target = _checked_url(url)
+            answer = self._get(target, deadline_s)
+            if isinstance(answer, FetchedImage):
+                return answer
+            url = urljoin(target, answer)
+        raise ImageNotFound(
+            f"{image_ref} redirects more than {_MAX_REDIRECTS} times.", "Put the final URL in the feed."
+        )
+
+    def close(self) -> None:
+        """Closes the pooled connections."""
+        self._pool.close()
+
+    def _get(self, url: str, deadline_s: float) -> FetchedImage | str:
+        """The picture, or where the host redirects to."""
+        host = urlsplit(url).hostname or ""
+        left_s = max(0.1, deadline_s - time.monotonic())
+        timeouts = {"connect": left_s, "read": left_s, "write": left_s, "pool": left_s}
+        headers = [("User-Agent", "Vitrine image indexer"), ("Accept", "image/*"), ("Accept-Encoding", "identity")]
+        try:
+            with (
+                self._hosts[host],
+                self._pool.stream("GET", url, headers=headers, extensions={"timeout": timeouts}) as response,
+            ):
+                location = _header(response.headers, b"location")
+                if response.status in _REDIRECTS and location:
+                    return location
+                _check_status(response.status, url)
+                return self._read(response, url, deadline_s)
+        except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
+            raise ImageFetchFailed(f"{url} could not be fetched: {type(error).__name__} {error}.") from error
+        except httpcore.UnsupportedProtocol as error:
+            raise ImageRefForbidden(f"{url} is no http(s) address.", "Correct it in the feed.") from error
+
+    def _read(self, response: httpcore.Response, url: str, deadline_s: float) -> FetchedImage:
+        limit = self._images.max_bytes
+        declared = _header(response.headers, b"content-length") or "0"
+        if declared.isdigit() and int(declared) > limit:
+            raise _too_large(url, self._images)
+        data = bytearray()
+        for chunk in response.iter_stream():
+            data += chunk
+            if len(data) > limit:
+                raise _too_large(url, self._images)
+            if time.monotonic() > deadline_s:
+                raise ImageFetchFailed(f"{url} took longer than {self._downloads.timeout_s:g} s.")
+        return FetchedImage(bytes(data), hashlib.sha256(data).hexdigest())
+
+
+def _checked_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        port_is_valid = parts.port is None or parts.port > 0
+    except ValueError:
+        parts, port_is_valid = urlsplit(""), False
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not port_is_valid:
+        raise ImageRefForbidden(f"{url} is no http(s) address.", "Correct it in the feed.")
+    # names outside ASCII (IRIs, RFC 3987) travel as percent escapes and punycode
+    try:
+        host = parts.hostname.encode("idna").decode() if not parts.hostname.isascii() else parts.hostname
+    except UnicodeError as error:
+        raise ImageRefForbidden(f"{url} has an impossible host name.", "Correct it in the feed.") from error
+    location = f"[{host}]" if ":" in host else host
+    if parts.port is not None:
+        location = f"{location}:{parts.port}"
+    return urlunsplit((parts.scheme, location, quote(parts.path, _URL_SAFE), quote(parts.query, _URL_SAFE), ""))
+
+
+def _check_status(status: int, url: str) -> None:
+    if status == 200:
+        return
+    if status in _RETRYABLE_STATUSES or status >= 500:
+        raise ImageFetchFailed(f"{url} answered with HTTP status {status}.")
+    raise ImageNotFound(f"{url} answered with HTTP status {status}.", "Correct the address in the feed.")
+
+
+def _header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str | None:
+    return next((value.decode("latin-1") for key, value in headers if key.lower() == name), None)
+
+
+def _too_large(url: str, limits: ImageLimits) -> ImageTooLarge:
+    return ImageTooLarge(
+        f"{url} is larger than the limit of {limits.max_megabytes}.", "Save it smaller, or raise image_max_bytes."
+    )

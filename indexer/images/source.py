@@ -1,0 +1,96 @@
+"""From an image reference to the picture's bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from indexer.errors import ImageFetchFailed, ImageNotFound, ImageRefForbidden, ImageTooLarge
+from indexer.images.limits import ImageLimits
+from indexer.points import is_remote, local_path
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedImage:
+    """Bytes of a picture and their SHA-256 as 64 hexadecimal digits."""
+
+    data: bytes
+    sha256: str
+
+
+class ImageSource(Protocol):
+    """Where bytes of pictures come from; safe to call from several threads."""
+
+    def fetch(self, image_ref: str, image_root: str) -> FetchedImage:
+        """The bytes behind a reference.
+
+        Args:
+            image_ref: http(s) URL, or path relative to ``image_root``.
+            image_root: absolute folder of the feed.
+
+        Raises:
+            ImageError: one of its leaves; ``ImageFetchFailed`` where a later try may succeed.
+        """
+        ...
+
+
+class LocalImages:
+    """Files below the feed's folder; a link that leads out of it is refused."""
+
+    def __init__(self, limits: ImageLimits) -> None:
+        self._limits = limits
+
+    def fetch(self, image_ref: str, image_root: str) -> FetchedImage:
+        """See ``ImageSource``."""
+        path = self._inside(image_ref, image_root)
+        try:
+            with path.open("rb") as file:
+                status = os.fstat(file.fileno())
+                if not stat.S_ISREG(status.st_mode):
+                    raise ImageRefForbidden(f"{image_ref} is no ordinary file.", "Name a picture file.")
+                if status.st_size > self._limits.max_bytes:
+                    raise ImageTooLarge(
+                        f"{image_ref} has {status.st_size} bytes; the limit is {self._limits.max_megabytes}.",
+                        "Save it smaller, or raise image_max_bytes.",
+                    )
+                data = file.read(self._limits.max_bytes + 1)
+        except FileNotFoundError as error:
+            raise ImageNotFound(
+                f"There is no file {image_ref} in the feed's folder.", "Add it, or correct the path in the feed."
+            ) from error
+        except OSError as error:
+            raise ImageFetchFailed(f"{image_ref} could not be read: {error.strerror}.") from error
+        return FetchedImage(data, hashlib.sha256(data).hexdigest())
+
+    @staticmethod
+    def _inside(image_ref: str, image_root: str) -> Path:
+        root = Path(image_root).resolve()
+        try:
+            path = local_path(image_ref, image_root).resolve()
+            no_file = path.is_fifo() or path.is_dir()  # told apart before opening: a pipe without a writer blocks
+        except (OSError, ValueError, RuntimeError) as error:  # a loop of links, a NUL, a name too long
+            raise ImageRefForbidden(f"The path {image_ref!r} cannot be followed.", "Correct it in the feed.") from error
+        if not path.is_relative_to(root):
+            raise ImageRefForbidden(
+                f"{image_ref} leads outside the feed's folder.", "Only pictures inside that folder are read."
+            )
+        if no_file:
+            raise ImageRefForbidden(f"{image_ref} is no ordinary file.", "Name a picture file.")
+        return path
+
+
+class ImagesByReference:
+    """Chooses by the reference: URLs go to one source, paths to another."""
+
+    def __init__(self, local: ImageSource, remote: ImageSource) -> None:
+        self._local = local
+        self._remote = remote
+
+    def fetch(self, image_ref: str, image_root: str) -> FetchedImage:
+        """See ``ImageSource``."""
+        source = self._remote if is_remote(image_ref) else self._local
+        return source.fetch(image_ref, image_root)

@@ -1,0 +1,81 @@
+"""A batch of products on its way: as read, as prepared, as indexed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from indexer.embedding.port import Pixels
+from indexer.errors import VitrineError
+from indexer.ledger.port import BatchReport, Stage
+from indexer.points import StoredPoint
+from indexer.products import CatalogProduct, RowError
+from indexer.store.port import BatchChange
+
+
+@dataclass(frozen=True, slots=True)
+class ProductBatch:
+    """Rows of a feed that are indexed together.
+
+    Attributes:
+        number: 0-based place in the run; the same feed always gives the same batches.
+        products: at most 256, with at most as many pictures unless a single product has more.
+        row_errors: rows in between that are no products.
+        image_root: absolute folder that paths of pictures are relative to.
+    """
+
+    number: int
+    products: tuple[CatalogProduct, ...]
+    row_errors: tuple[RowError, ...]
+    image_root: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageOutcome:
+    """What became of one picture of a product.
+
+    Attributes:
+        position, ref, root: which picture.
+        sha256: of its bytes, empty if they could not be had.
+        size_px: width and height.
+        is_known: the product already has a point with this content.
+        is_shared: another picture of the batch has the same content and is the one that is embedded.
+        error, stage: why and where it failed; None and FETCH if it did not.
+    """
+
+    position: int
+    ref: str
+    root: str
+    sha256: str = ""
+    size_px: tuple[int, int] = (0, 0)
+    is_known: bool = False
+    is_shared: bool = False
+    error: VitrineError | None = None
+    stage: Stage = Stage.FETCH
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedBatch:
+    """A batch whose pictures are fetched, compared and decoded.
+
+    Attributes:
+        batch: as read.
+        existing: the products' points as they are in the store.
+        outcomes: for each product, one entry for each of its pictures, in order.
+        shas: content hashes of the pictures that must be embedded, each once.
+        pixels: uint8 (B, S, S, 3), in the order of ``shas``.
+    """
+
+    batch: ProductBatch
+    existing: Mapping[str, tuple[StoredPoint, ...]]
+    outcomes: tuple[tuple[ImageOutcome, ...], ...]
+    shas: tuple[str, ...]
+    pixels: Pixels
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedBatch:
+    """What is left to do for a batch: write the change, record the report."""
+
+    change: BatchChange
+    report: BatchReport

@@ -1,0 +1,172 @@
+"""The steps of one batch: fetch, compare with what is there, decode, embed, work out the change."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import numpy as np
+
+from indexer.embedding.port import Embedder, Pixels
+from indexer.errors import ImageError, ModelFailed
+from indexer.images.decode import decode_image
+from indexer.images.limits import ImageLimits
+from indexer.images.source import ImageSource
+from indexer.indexing.batch import ImageOutcome, IndexedBatch, PreparedBatch, ProductBatch
+from indexer.indexing.change import change_of
+from indexer.ledger.port import Stage
+from indexer.points import StoredPoint, Vectors, point_id
+
+
+@dataclass(slots=True)
+class _Claims:
+    """Which contents of this batch are being decoded, so that a picture shown twice is decoded and embedded once."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    shas: set[str] = field(default_factory=set)
+
+    def claim(self, sha256: str) -> bool:
+        with self.lock:
+            if sha256 in self.shas:
+                return False
+            self.shas.add(sha256)
+            return True
+
+
+class BatchIndexer:
+    """The three steps of a batch; each may run in a thread of its own, for different batches at the same time.
+
+    Args:
+        embedder: of the space that is written to.
+        source: of the pictures' bytes.
+        limits: for one picture.
+        image_threads: runs fetching and decoding of single pictures.
+    """
+
+    def __init__(self, embedder: Embedder, source: ImageSource, limits: ImageLimits, image_threads: Executor) -> None:
+        self._embedder = embedder
+        self._source = source
+        self._limits = limits
+        self._threads = image_threads
+
+    def prepare(self, batch: ProductBatch, existing: Mapping[str, tuple[StoredPoint, ...]]) -> PreparedBatch:
+        """Fetches every picture, and decodes those whose embedding is not there yet.
+
+        Args:
+            batch: as read.
+            existing: points of the batch's products.
+        """
+        known: dict[UUID, StoredPoint] = {point.id: point for points in existing.values() for point in points}
+        claims = _Claims()
+        futures: list[list[Future[_Fetched]]] = [
+            [
+                self._threads.submit(
+                    self._prepare_image, product.product_id, position, ref, batch.image_root, known, claims
+                )
+                for position, ref in enumerate(product.image_refs)
+            ]
+            for product in batch.products
+        ]
+        fetched = [[future.result() for future in row] for row in futures]
+        decoded = {item.outcome.sha256: item for row in fetched for item in row if item.was_claimed}
+        outcomes = tuple(tuple(_resolved(item, decoded) for item in row) for row in fetched)
+        ready = {sha: item.pixels for sha, item in decoded.items() if item.pixels is not None}
+        pixels = np.stack(list(ready.values())) if ready else np.zeros((0, 1, 1, 3), dtype=np.uint8)
+        return PreparedBatch(batch, existing, outcomes, tuple(ready), pixels)
+
+    def embed(self, prepared: PreparedBatch) -> IndexedBatch:
+        """Embeds the new pictures and works out what changes.
+
+        Raises:
+            ModelFailed: the model fails on every picture.
+        """
+        vectors, failed = self._embed_each(prepared)
+        outcomes = tuple(
+            tuple(_with_embedding_failure(outcome, failed) for outcome in row) for row in prepared.outcomes
+        )
+        return change_of(prepared.batch, outcomes, prepared.existing, vectors)
+
+    def _prepare_image(
+        self,
+        product_id: str,
+        position: int,
+        ref: str,
+        root: str,
+        known: Mapping[UUID, StoredPoint],
+        claims: _Claims,
+    ) -> _Fetched:
+        try:
+            fetched = self._source.fetch(ref, root)
+        except ImageError as error:
+            return _Fetched(ImageOutcome(position, ref, root, error=error, stage=Stage.FETCH))
+        there = known.get(point_id(product_id, fetched.sha256))
+        if there is not None:
+            size = (there.payload.width_px, there.payload.height_px)
+            return _Fetched(ImageOutcome(position, ref, root, sha256=fetched.sha256, size_px=size, is_known=True))
+        if not claims.claim(fetched.sha256):
+            return _Fetched(ImageOutcome(position, ref, root, sha256=fetched.sha256), is_shared=True)
+        try:
+            decoded = decode_image(fetched.data, self._limits, min_side_px=self._embedder.space.image_size_px)
+        except ImageError as error:
+            outcome = ImageOutcome(position, ref, root, sha256=fetched.sha256, error=error, stage=Stage.DECODE)
+            return _Fetched(outcome, was_claimed=True)
+        size = (decoded.width_px, decoded.height_px)
+        outcome = ImageOutcome(position, ref, root, sha256=fetched.sha256, size_px=size)
+        return _Fetched(outcome, self._embedder.prepare_image(decoded.image), was_claimed=True)
+
+    def _embed_each(self, prepared: PreparedBatch) -> tuple[dict[str, Vectors], dict[str, ModelFailed]]:
+        """Vectors and failures by content hash; one picture that the model fails on does not cost the others."""
+        shas = prepared.shas
+        try:
+            vectors = self._embedder.embed_images(prepared.pixels)
+            return dict(zip(shas, vectors, strict=True)), {}
+        except ModelFailed as failure:
+            good: dict[str, Vectors] = {}
+            bad: dict[str, ModelFailed] = {}
+            for sha, pixels in zip(shas, prepared.pixels, strict=True):
+                try:
+                    good[sha] = self._embedder.embed_images(pixels[None])[0]
+                except ModelFailed as error:
+                    bad[sha] = error
+            if not good:
+                raise ModelFailed(failure.reason, failure.remedy) from failure
+            return good, bad
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    """An outcome on its way: with pixels if this is the one that decoded them."""
+
+    outcome: ImageOutcome
+    pixels: Pixels | None = None
+    was_claimed: bool = False
+    is_shared: bool = False
+
+
+def _resolved(item: _Fetched, decoded: Mapping[str, _Fetched]) -> ImageOutcome:
+    """A picture whose content another one of the batch decoded takes over what came of it."""
+    if not item.is_shared:
+        return item.outcome
+    other = decoded[item.outcome.sha256].outcome
+    return ImageOutcome(
+        item.outcome.position,
+        item.outcome.ref,
+        item.outcome.root,
+        sha256=other.sha256,
+        size_px=other.size_px,
+        is_shared=True,
+        error=other.error,
+        stage=other.stage,
+    )
+
+
+def _with_embedding_failure(outcome: ImageOutcome, failed: Mapping[str, ModelFailed]) -> ImageOutcome:
+    error = failed.get(outcome.sha256)
+    if error is None or outcome.is_known:
+        return outcome
+    return ImageOutcome(
+        outcome.position, outcome.ref, outcome.root, sha256=outcome.sha256, error=error, stage=Stage.EMBED
+    )

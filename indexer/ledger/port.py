@@ -1,0 +1,217 @@
+"""The run ledger port and what is recorded in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from indexer.products import CatalogProduct
+
+
+class Stage(StrEnum):
+    """Where on its way an item failed."""
+
+    READ = "read"
+    FETCH = "fetch"
+    DECODE = "decode"
+    EMBED = "embed"
+
+
+class RunState(StrEnum):
+    """Where a run is.
+
+    A run whose process died stays ``running`` until the same command resumes it, or another run takes its place.
+    """
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    SUPERSEDED = "superseded"
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """What a run is asked to do; an interrupted run is resumed by an equal plan.
+
+    Attributes:
+        alias: name of the alias written behind.
+        feed: absolute path.
+        feed_version: changes when the file does.
+        full: whether products that are not in the feed are removed at the end.
+        limit: most products to read, 0 for all.
+        batch_products: products in a batch; another size would number the batches differently.
+        retry_of: run whose failures are tried again, empty for a feed.
+    """
+
+    alias: str
+    feed: str
+    feed_version: str
+    full: bool = False
+    limit: int = 0
+    batch_products: int = 256
+    retry_of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An item that could not be indexed.
+
+    Attributes:
+        product_id: empty if the row's id could not be read.
+        position: of the picture, None for the whole row.
+        image_ref: the picture's reference, empty for the whole row.
+        stage, code, reason: where, the error's stable code, and its message.
+        retryable: whether the same item may succeed later with nothing changed.
+        line: of the feed.
+        product: what to index again; None if the row is no product.
+    """
+
+    product_id: str
+    position: int | None
+    image_ref: str
+    stage: Stage
+    code: str
+    reason: str
+    retryable: bool
+    line: int
+    product: CatalogProduct | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What happened, in numbers; adds up over batches.
+
+    Attributes:
+        rows: rows of the feed that were read, bad ones included.
+        products: of these, products.
+        images: pictures that the products name.
+        embedded: pictures that went through the model.
+        reused: pictures whose embedding was already there, for this or another product of the batch.
+        payload_updates: points that got new product fields only.
+        unchanged: points that were already as they should be.
+        removed: points that were removed.
+        failed: entries in the failure list.
+    """
+
+    rows: int = 0
+    products: int = 0
+    images: int = 0
+    embedded: int = 0
+    reused: int = 0
+    payload_updates: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    failed: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(**{item.name: getattr(self, item.name) + getattr(other, item.name) for item in fields(Counts)})
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReport:
+    """What became of one batch.
+
+    Attributes:
+        number: of the batch in its run; a report of a number that is already there changes nothing.
+        counts: of this batch.
+        failures: of this batch.
+        product_ids: every id that the feed's rows named, bad rows included: what ``full`` must not remove.
+    """
+
+    number: int
+    counts: Counts
+    failures: tuple[Failure, ...] = ()
+    product_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run as the ledger knows it.
+
+    Attributes:
+        run_id: sorts by time.
+        plan: what was asked.
+        state: where it is.
+        collection: physical collection it writes to, empty until something was changed.
+        counts: sums over its finished batches.
+        batches: finished.
+        reason: why it failed, else empty.
+        started_at, updated_at: UTC.
+    """
+
+    run_id: str
+    plan: RunPlan
+    state: RunState
+    collection: str
+    counts: Counts
+    batches: int
+    reason: str
+    started_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RunBegin:
+    """A run begun or resumed, and the numbers of the batches that are already done."""
+
+    record: RunRecord
+    finished_batches: frozenset[int] = field(default_factory=frozenset)
+
+
+class RunLedger(Protocol):
+    """Durable record of runs; every method raises ``LedgerUnavailable`` if it cannot be read or written."""
+
+    def begin(self, plan: RunPlan) -> RunBegin:
+        """Resumes the alias's latest run if it has this plan and did not end, else records a new run.
+
+        An unfinished run with another plan is marked superseded. A retry is never resumed: what is left to retry is
+        read anew each time.
+        """
+        ...
+
+    def restart(self, run_id: str) -> None:
+        """Forgets a run's finished batches and failures: what they wrote is not there any more."""
+        ...
+
+    def set_collection(self, run_id: str, collection: str) -> None:
+        """Records where a run writes; called before its first acknowledged change."""
+        ...
+
+    def record_batch(self, run_id: str, report: BatchReport) -> None:
+        """Records a finished batch, in one transaction; a number already recorded changes nothing.
+
+        A retry's report takes its products off the failure list of the run that is retried and puts the failures that
+        are left there, so that this list is always what is still missing.
+        """
+        ...
+
+    def finish(self, run_id: str, state: RunState, *, removed: int = 0, reason: str = "") -> RunRecord:
+        """Ends a run; what it removed at the end is added to its counts."""
+        ...
+
+    def run(self, run_id: str) -> RunRecord:
+        """A run by id.
+
+        Raises:
+            RunNotFound: there is none; names the latest ones.
+        """
+        ...
+
+    def runs(self, limit: int = 20) -> Sequence[RunRecord]:
+        """The latest runs, newest first."""
+        ...
+
+    def failures(self, run_id: str) -> Sequence[Failure]:
+        """What is still missing of a run (of the run that it retries, for a retry), by line and position."""
+        ...
+
+    def seen(self, run_id: str, product_ids: Sequence[str]) -> frozenset[str]:
+        """Which of these ids the run's feed named."""
+        ...
+
+    def close(self) -> None:
+        """Releases files and connections."""
+        ...

@@ -1,0 +1,272 @@
+"""The run ledger in one SQLite file; the embedded default."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from indexer.errors import LedgerUnavailable, RunNotFound
+from indexer.ledger.port import BatchReport, Counts, Failure, RunBegin, RunPlan, RunRecord, RunState, Stage
+from indexer.products import CatalogProduct
+
+_SCHEMA_VERSION = 1
+_COUNT_NAMES = tuple(item.name for item in fields(Counts))
+_VARIABLES = 500
+_SCHEMA = f"""
+CREATE TABLE runs (
+    run_id TEXT PRIMARY KEY, plan TEXT NOT NULL, alias TEXT NOT NULL, state TEXT NOT NULL,
+    collection TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '', removed INTEGER NOT NULL DEFAULT 0,
+    started_at TEXT NOT NULL, updated_at TEXT NOT NULL);
+CREATE TABLE batches (
+    run_id TEXT NOT NULL, number INTEGER NOT NULL, {", ".join(f"{name} INTEGER NOT NULL" for name in _COUNT_NAMES)},
+    PRIMARY KEY (run_id, number)) WITHOUT ROWID;
+CREATE TABLE failures (
+    run_id TEXT NOT NULL, product_id TEXT NOT NULL, position INTEGER, image_ref TEXT NOT NULL, stage TEXT NOT NULL,
+    code TEXT NOT NULL, reason TEXT NOT NULL, retryable INTEGER NOT NULL, line INTEGER NOT NULL, product TEXT);
+CREATE INDEX failures_of_product ON failures (run_id, product_id);
+CREATE TABLE seen (run_id TEXT NOT NULL, product_id TEXT NOT NULL, PRIMARY KEY (run_id, product_id)) WITHOUT ROWID;
+"""
+
+
+class SqliteLedger:
+    """See ``RunLedger``; one file, written by one process at a time, read by any number.
+
+    Args:
+        path: created if missing, with its folder.
+
+    Raises:
+        LedgerUnavailable: the file cannot be opened or was written by a newer version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
+            self._db.row_factory = sqlite3.Row
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._migrate()
+        except (sqlite3.Error, OSError) as error:
+            raise self._unavailable(error) from error
+
+    def begin(self, plan: RunPlan) -> RunBegin:
+        """See ``RunLedger``."""
+        with self._transaction() as db:
+            row = db.execute(
+                "SELECT * FROM runs WHERE alias = ? ORDER BY run_id DESC LIMIT 1", (plan.alias,)
+            ).fetchone()
+            latest = self._record(row) if row else None
+            if latest and latest.state == RunState.RUNNING and latest.plan == plan and not plan.retry_of:
+                db.execute("UPDATE runs SET updated_at = ? WHERE run_id = ?", (_now_text(), latest.run_id))
+                done = db.execute("SELECT number FROM batches WHERE run_id = ?", (latest.run_id,))
+                return RunBegin(latest, frozenset(number for (number,) in done))
+            db.execute(
+                "UPDATE runs SET state = ? WHERE alias = ? AND state = ?",
+                (RunState.SUPERSEDED, plan.alias, RunState.RUNNING),
+            )
+            run_id, now = _new_run_id(), _now_text()
+            db.execute(
+                "INSERT INTO runs (run_id, plan, alias, state, started_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)",
+                (run_id, json.dumps(asdict(plan)), plan.alias, RunState.RUNNING, now, now),
+            )
+            return RunBegin(self._run(run_id))
+
+    def restart(self, run_id: str) -> None:
+        """See ``RunLedger``."""
+        with self._transaction() as db:
+            for table in ("batches", "failures", "seen"):
+                db.execute(f"DELETE FROM {table} WHERE run_id = ?", (run_id,))  # noqa: S608 - the names stand above
+            db.execute("UPDATE runs SET collection = '', updated_at = ? WHERE run_id = ?", (_now_text(), run_id))
+
+    def set_collection(self, run_id: str, collection: str) -> None:
+        """See ``RunLedger``."""
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE runs SET collection = ?, updated_at = ? WHERE run_id = ?", (collection, _now_text(), run_id)
+            )
+
+    def record_batch(self, run_id: str, report: BatchReport) -> None:
+        """See ``RunLedger``."""
+        columns = ", ".join(_COUNT_NAMES)
+        marks = ", ".join("?" * (len(_COUNT_NAMES) + 2))
+        values = [getattr(report.counts, name) for name in _COUNT_NAMES]
+        with self._transaction() as db:
+            inserted = db.execute(
+                f"INSERT OR IGNORE INTO batches (run_id, number, {columns}) VALUES ({marks})",  # noqa: S608 - fixed names
+                (run_id, report.number, *values),
+            ).rowcount
+            if not inserted:
+                return
+            owner = self._failures_owner(run_id)
+            if owner != run_id:
+                db.executemany(
+                    "DELETE FROM failures WHERE run_id = ? AND product_id = ? AND product IS NOT NULL",
+                    [(owner, product_id) for product_id in report.product_ids],
+                )
+            db.executemany(
+                "INSERT INTO failures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [_failure_row(owner, failure) for failure in report.failures],
+            )
+            db.executemany(
+                "INSERT OR IGNORE INTO seen VALUES (?, ?)", [(run_id, product_id) for product_id in report.product_ids]
+            )
+            db.execute("UPDATE runs SET updated_at = ? WHERE run_id = ?", (_now_text(), run_id))
+
+    def finish(self, run_id: str, state: RunState, *, removed: int = 0, reason: str = "") -> RunRecord:
+        """See ``RunLedger``."""
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE runs SET state = ?, removed = ?, reason = ?, updated_at = ? WHERE run_id = ?",
+                (state, removed, reason, _now_text(), run_id),
+            )
+            # ids are needed only until the run has removed what left the feed
+            db.execute("DELETE FROM seen WHERE run_id = ?", (run_id,))
+            return self._run(run_id)
+
+    def run(self, run_id: str) -> RunRecord:
+        """See ``RunLedger``."""
+        with self._reading():
+            return self._run(run_id)
+
+    def runs(self, limit: int = 20) -> Sequence[RunRecord]:
+        """See ``RunLedger``."""
+        with self._reading() as db:
+            rows = db.execute("SELECT * FROM runs ORDER BY run_id DESC LIMIT ?", (limit,)).fetchall()
+            return [self._record(row) for row in rows]
+
+    def failures(self, run_id: str) -> Sequence[Failure]:
+        """See ``RunLedger``."""
+        with self._reading() as db:
+            owner = self._failures_owner(run_id)
+            rows = db.execute("SELECT * FROM failures WHERE run_id = ? ORDER BY line, product_id, position", (owner,))
+            return [_failure(row) for row in rows]
+
+    def seen(self, run_id: str, product_ids: Sequence[str]) -> frozenset[str]:
+        """See ``RunLedger``."""
+        found: set[str] = set()
+        with self._reading() as db:
+            for start in range(0, len(product_ids), _VARIABLES):
+                part = product_ids[start : start + _VARIABLES]
+                marks = ", ".join("?" * len(part))
+                query = f"SELECT product_id FROM seen WHERE run_id = ? AND product_id IN ({marks})"  # noqa: S608 - marks
+                found.update(row[0] for row in db.execute(query, (run_id, *part)))
+        return frozenset(found)
+
+    def close(self) -> None:
+        """See ``RunLedger``."""
+        with self._lock:
+            self._db.close()
+
+    def _migrate(self) -> None:
+        with self._transaction() as db:
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version > _SCHEMA_VERSION:
+                raise LedgerUnavailable(
+                    f"The ledger {self._path} was written by a newer version of this program.", "Update the program."
+                )
+            if version == 0:
+                for statement in _SCHEMA.split(";"):
+                    db.execute(statement)
+                db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+
+    def _failures_owner(self, run_id: str) -> str:
+        return self._run(run_id).plan.retry_of or run_id
+
+    def _run(self, run_id: str) -> RunRecord:
+        row = self._db.execute("SELECT * FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+        if row is None:
+            latest = [item[0] for item in self._db.execute("SELECT run_id FROM runs ORDER BY run_id DESC LIMIT 3")]
+            raise RunNotFound(
+                f"There is no run {run_id}.", f"The latest: {', '.join(latest)}." if latest else "There is none yet."
+            )
+        return self._record(row)
+
+    def _record(self, row: sqlite3.Row) -> RunRecord:
+        sums = ", ".join(f"COALESCE(SUM({name}), 0) AS {name}" for name in _COUNT_NAMES)
+        query = f"SELECT COUNT(*) AS batches, {sums} FROM batches WHERE run_id = ?"  # noqa: S608 - fixed names
+        totals = self._db.execute(query, (row["run_id"],)).fetchone()
+        counts = Counts(**{name: totals[name] for name in _COUNT_NAMES}) + Counts(removed=row["removed"])
+        return RunRecord(
+            run_id=row["run_id"],
+            plan=RunPlan(**json.loads(row["plan"])),
+            state=RunState(row["state"]),
+            collection=row["collection"],
+            counts=counts,
+            batches=totals["batches"],
+            reason=row["reason"],
+            started_at=datetime.fromisoformat(row["started_at"]),
+            updated_at=datetime.fromisoformat(row["updated_at"]),
+        )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._reading() as db:
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+            except BaseException:
+                db.execute("ROLLBACK")
+                raise
+            db.execute("COMMIT")
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                yield self._db
+            except sqlite3.Error as error:
+                raise self._unavailable(error) from error
+
+    def _unavailable(self, error: Exception) -> LedgerUnavailable:
+        return LedgerUnavailable(
+            f"The ledger {self._path} cannot be used: {error}.", "Check the folder's rights and the disk's space."
+        )
+
+
+def _failure_row(owner: str, failure: Failure) -> tuple[Any, ...]:
+    product = None if failure.product is None else json.dumps(failure.product.to_json())
+    return (
+        owner,
+        failure.product_id,
+        failure.position,
+        failure.image_ref,
+        failure.stage,
+        failure.code,
+        failure.reason,
+        failure.retryable,
+        failure.line,
+        product,
+    )
+
+
+def _failure(row: sqlite3.Row) -> Failure:
+    return Failure(
+        product_id=row["product_id"],
+        position=row["position"],
+        image_ref=row["image_ref"],
+        stage=Stage(row["stage"]),
+        code=row["code"],
+        reason=row["reason"],
+        retryable=bool(row["retryable"]),
+        line=row["line"],
+        product=None if row["product"] is None else CatalogProduct.from_json(json.loads(row["product"])),
+    )
+
+
+def _new_run_id() -> str:
+    """Sorts by time to the microsecond; the random end keeps two hosts apart."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{secrets.token_hex(2)}"
+
+
+def _now_text() -> str:
+    return datetime.now(UTC).isoformat()

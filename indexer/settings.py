@@ -1,0 +1,197 @@
+"""Every setting, from a profile file, an environment variable or a flag, in rising order of strength."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+
+from indexer.embedding.choice import AUTO_MODEL, Device, ModelChoice, Precision
+from indexer.errors import ConfigurationError
+from indexer.images.download import DownloadLimits
+from indexer.images.limits import ImageLimits
+from indexer.processors import available_cores
+from indexer.store.tuning import IndexTuning
+
+ENV_PREFIX = "VITRINE_"
+DEFAULT_PROFILE = "embedded"
+_PROFILES = Path(__file__).resolve().parents[1] / "configs"  # beside this package, in a checkout as when installed
+_PROFILE_VARIABLE = f"{ENV_PREFIX}PROFILE"
+
+
+def _split_list(value: Any) -> Any:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+class Settings(BaseModel):
+    """What can be set.
+
+    The field ``image_threads`` is ``image_threads = 8`` in a profile, ``VITRINE_IMAGE_THREADS=8`` in the environment
+    and ``--image-threads 8`` on the command line.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    data_dir: Path = Field(Path(".data"), description="Folder of the embedded store and the run ledger.")
+    catalog: str = Field("products", pattern=r"^[a-z0-9_]{1,40}$", description="Name under which products are indexed.")
+    default_currency: str = Field("", description="ISO 4217 code for feed prices that name none; empty: no price then.")
+
+    model: str = Field(
+        AUTO_MODEL, description="open_clip name, local-dir:PATH, demo, or auto for the device's default."
+    )
+    pretrained: str = Field("", description="Tag of a named model's weights; empty: webli, or the only one.")
+    device: Device = Field("auto", description="auto, cpu or cuda.")
+    precision: Precision = Field("auto", description="auto, float32 or bf16; auto is bf16 on a GPU.")
+    embed_batch_size: int = Field(32, ge=1, le=4096, description="Pictures in one forward pass; a power of two.")
+    embed_threads: int = Field(0, ge=0, description="Threads of the model on a CPU; 0: one a core.")
+    model_cache_dir: str = Field("", description="Where downloaded weights are kept; empty: the hub client's place.")
+
+    store: Literal["edge", "qdrant"] = Field("edge", description="edge: embedded, in data_dir; qdrant: a server.")
+    qdrant_url: str = Field("", description="Address of the Qdrant server.")
+    qdrant_api_key: SecretStr = Field(SecretStr(""), description="Its API key.")
+    qdrant_timeout_s: int = Field(10, ge=1, description="Seconds to wait for an answer of the server.")
+    exact_below: int = Field(10_000, ge=1, description="Fewer points than this are compared one by one, exactly.")
+    hnsw_m: int = Field(16, ge=4, le=128, description="Edges of a node in the HNSW graph.")
+    hnsw_ef_construct: int = Field(128, ge=4, description="Candidates while the graph is built.")
+    hnsw_ef: int = Field(128, ge=1, description="Candidates while the graph is searched.")
+    oversampling: float = Field(2.0, ge=1.0, description="Times the wanted points fetched by int8, then rescored.")
+    follow_s: float = Field(0.5, gt=0, description="Seconds between looks for a newly indexed generation.")
+
+    batch_products: int = Field(64, ge=1, le=256, description="Products, and about as many pictures, in a batch.")
+    image_threads: int = Field(
+        0, ge=0, le=256, description="Threads that fetch and decode pictures; 0: 4 for each core."
+    )
+    image_max_bytes: int = Field(20_000_000, ge=1, description="Largest picture file, uploads included.")
+    image_max_pixels: int = Field(50_000_000, ge=1, description="Largest picture, width times height as decoded.")
+    image_timeout_s: float = Field(5.0, gt=0, description="Longest decoding of one picture.")
+    image_allowed_hosts: Annotated[tuple[str, ...], BeforeValidator(_split_list)] = Field(
+        (), description="Image hosts that may have private addresses; comma separated."
+    )
+    download_timeout_s: float = Field(20.0, gt=0, description="Longest download of one picture.")
+    download_connections: int = Field(64, ge=1, description="Downloads at the same time.")
+    download_connections_per_host: int = Field(8, ge=1, description="Downloads at the same time from one host.")
+
+    host: str = Field("127.0.0.1", description="Address that the search API listens on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port that it listens on.")
+    query_queue: int = Field(64, ge=1, description="Queries that may wait for the model; more are answered with 503.")
+    query_text_max_chars: int = Field(1000, ge=1, description="Longest text query.")
+    thumbnail_px: int = Field(480, ge=16, le=2048, description="Longer side of the pictures on result pages.")
+
+    def model_choice(self) -> ModelChoice:
+        """The part that chooses and runs the model."""
+        return ModelChoice(
+            model=self.model,
+            pretrained=self.pretrained,
+            device=self.device,
+            precision=self.precision,
+            batch_size=self.embed_batch_size,
+            threads=self.embed_threads,
+            cache_dir=self.model_cache_dir,
+        )
+
+    def image_limits(self) -> ImageLimits:
+        """The part that bounds a picture."""
+        return ImageLimits(self.image_max_bytes, self.image_max_pixels, self.image_timeout_s)
+
+    def download_limits(self) -> DownloadLimits:
+        """The part that bounds downloads."""
+        return DownloadLimits(
+            self.download_timeout_s,
+            self.download_connections_per_host,
+            self.download_connections,
+            self.image_allowed_hosts,
+        )
+
+    def index_tuning(self) -> IndexTuning:
+        """The part that tunes the approximate index."""
+        return IndexTuning(self.exact_below, self.hnsw_m, self.hnsw_ef_construct, self.hnsw_ef, self.oversampling)
+
+    def image_thread_count(self) -> int:
+        """``image_threads`` with its default worked out."""
+        return self.image_threads or 4 * available_cores()
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveSettings:
+    """Settings and where each value comes from: ``default``, ``profile NAME``, ``environment`` or ``flag``."""
+
+    settings: Settings
+    profile: str
+    origins: Mapping[str, str]
+
+
+def load_settings(
+    flags: Mapping[str, Any] | None = None, *, profile: str = "", environment: Mapping[str, str] | None = None
+) -> EffectiveSettings:
+    """Settings of a process.
+
+    Args:
+        flags: by field name; None values count as not given.
+        profile: name of a file under ``configs/``, or a path to one; empty: ``VITRINE_PROFILE``, else ``embedded``.
+        environment: None takes the process's own.
+
+    Raises:
+        ConfigurationError: an unknown name or an impossible value; says where it stands.
+    """
+    environment = os.environ if environment is None else environment
+    profile = profile or environment.get(_PROFILE_VARIABLE, "") or DEFAULT_PROFILE
+    layers = {
+        f"profile {profile}": _read_profile(profile),
+        "environment": _from_environment(environment),
+        "flag": {name: value for name, value in (flags or {}).items() if value is not None},
+    }
+    values: dict[str, Any] = {}
+    origins = dict.fromkeys(Settings.model_fields, "default")
+    for origin, layer in layers.items():
+        for name, value in layer.items():
+            values[name] = value
+            origins[name] = origin
+    try:
+        return EffectiveSettings(Settings(**values), profile, origins)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else "settings"
+        raise ConfigurationError(
+            f"The setting {name} ({origins.get(name, 'unknown')}) cannot be {first.get('input')!r}: {first['msg']}.",
+            "Correct it; python -m indexer info shows all settings.",
+        ) from error
+
+
+def _read_profile(profile: str) -> dict[str, Any]:
+    path = Path(profile) if profile.endswith(".toml") else _PROFILES / f"{profile}.toml"
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        known = ", ".join(sorted(item.stem for item in _PROFILES.glob("*.toml")))
+        raise ConfigurationError(f"There is no profile {profile}.", f"There are: {known}; or give a path.") from error
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(f"The profile {path} cannot be read: {error}.", "Correct the file.") from error
+    _check_names(values, f"the profile {path}")
+    return values
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    names = {
+        name.removeprefix(ENV_PREFIX).lower(): value
+        for name, value in environment.items()
+        if name.startswith(ENV_PREFIX) and name not in {_PROFILE_VARIABLE, *_OTHER_VARIABLES}
+    }
+    _check_names(names, "the environment")
+    return names
+
+
+_OTHER_VARIABLES = frozenset({f"{ENV_PREFIX}SHARED_DATA", f"{ENV_PREFIX}REQUIRE_ALL_TESTS"})
+"""Variables of the tests; not settings."""
+
+
+def _check_names(values: Mapping[str, Any], where: str) -> None:
+    for name in values:
+        if name not in Settings.model_fields:
+            raise ConfigurationError(
+                f"There is no setting {name}, which stands in {where}.", "python -m indexer info lists the settings."
+            )

@@ -1,0 +1,1 @@
+"""Storing points and finding products: the vector store port, Qdrant Edge on disk, a Qdrant server."""

@@ -1,0 +1,260 @@
+"""The one file that imports qdrant_edge: a shard on disk, in this program's own types.
+
+Run as ``python -m indexer.store.edge_shard FOLDER`` it optimises a shard: ``EdgeShard.optimize`` holds the interpreter
+lock for its whole run, so it is given a process of its own.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import qdrant_edge as edge
+
+from indexer.errors import StoreDamaged, StoreError, StoreUnavailable
+from indexer.points import IMAGE_VECTOR, Point, PointPayload, StoredPoint, Vectors
+from indexer.store.payload_indexes import PAYLOAD_INDEXES, FieldKind
+from indexer.store.port import PayloadUpdate
+from indexer.store.ranking import RankedPoint
+from indexer.store.tuning import IndexTuning
+
+_SCROLL_PAGE = 4096
+_BYTES_PER_KB = 1024
+_FLOAT32_BYTES = 4
+_SCHEMA: dict[FieldKind, edge.PayloadSchemaType] = {
+    "keyword": edge.PayloadSchemaType.Keyword,
+    "integer": edge.PayloadSchemaType.Integer,
+    "bool": edge.PayloadSchemaType.Bool,
+    "datetime": edge.PayloadSchemaType.Datetime,
+}
+
+
+class EdgeShard:
+    """An open shard. Reading is safe from several threads and processes; writing from one.
+
+    The shard has no write-ahead log, as one would lock it to a single process; a write is durable once ``flush``
+    returned (DECISIONS 3).
+    """
+
+    def __init__(self, folder: Path, shard: edge.EdgeShard, tuning: IndexTuning) -> None:
+        self._folder = folder
+        self._shard = shard
+        self._tuning = tuning
+
+    @classmethod
+    def create(cls, folder: Path, dim: int, tuning: IndexTuning) -> EdgeShard:
+        """A new, empty shard with its payload indexes, durable when this returns.
+
+        Raises:
+            StoreUnavailable: the folder cannot be written.
+        """
+        vectors = edge.EdgeVectorParams(
+            size=dim,
+            distance=edge.Distance.Cosine,
+            memory=edge.Memory.Cold,
+            quantization_config=edge.ScalarQuantizationConfig(
+                edge.ScalarType.Int8, quantile=0.99, memory=edge.Memory.Pinned
+            ),
+            hnsw_config=edge.HnswIndexConfig(
+                m=tuning.hnsw_m,
+                ef_construct=tuning.hnsw_ef_construct,
+                full_scan_threshold=_kilobytes(tuning.exact_below, dim),
+            ),
+        )
+        config = edge.EdgeConfig(
+            vectors={IMAGE_VECTOR: vectors},
+            optimizers=edge.EdgeOptimizersConfig(indexing_threshold=_kilobytes(tuning.exact_below, dim)),
+            wal_enabled=False,
+        )
+        with _engine(folder, StoreUnavailable):
+            folder.mkdir(parents=True)
+            shard = edge.EdgeShard.create(str(folder), config)
+            for field, kind in PAYLOAD_INDEXES.items():
+                shard.update(edge.UpdateOperation.create_field_index(field, _SCHEMA[kind]))
+            shard.flush()
+        return cls(folder, shard, tuning)
+
+    @classmethod
+    def open(cls, folder: Path, tuning: IndexTuning, *, points: int | None = None) -> EdgeShard:
+        """Opens an existing shard.
+
+        Args:
+            folder: of the shard.
+            tuning: of searches.
+            points: how many it must hold, if that is known: the engine opens some truncated files without a word.
+
+        Raises:
+            StoreDamaged: files are missing or unreadable, or points are missing.
+        """
+        with _engine(folder, StoreDamaged):
+            shard = cls(folder, edge.EdgeShard.load(str(folder)), tuning)
+        if points is not None and (found := shard.count()) != points:
+            shard.close()
+            raise StoreDamaged(f"The shard {folder} holds {found} points instead of {points}.", _REMEDIES[StoreDamaged])
+        return shard
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        """Inserts or replaces points."""
+        given = [edge.Point(item.id, {IMAGE_VECTOR: _given(item.vector)}, item.payload.to_json()) for item in points]
+        self._update(edge.UpdateOperation.upsert_points(given))
+
+    def overwrite_payloads(self, updates: Sequence[PayloadUpdate]) -> None:
+        """Replaces the whole payload of each point."""
+        for update in updates:
+            self._update(edge.UpdateOperation.overwrite_payload([update.id], update.payload.to_json()))
+
+    def delete(self, ids: Sequence[UUID]) -> None:
+        """Removes points."""
+        self._update(edge.UpdateOperation.delete_points(list(ids)))
+
+    def delete_products(self, product_ids: Sequence[str]) -> None:
+        """Removes all points of products."""
+        self._update(edge.UpdateOperation.delete_points_by_filter(_of_products(product_ids)))
+
+    def flush(self) -> None:
+        """Makes everything written so far durable."""
+        with _engine(self._folder, StoreUnavailable):
+            self._shard.flush()
+
+    def nearest(self, vector: Vectors, count: int, exclude_product_id: str | None = None) -> list[RankedPoint]:
+        """The ``count`` nearest points, best first."""
+        without = None if exclude_product_id is None else edge.Filter(must_not=_of_products([exclude_product_id]).must)
+        request = edge.QueryRequest(
+            limit=count,
+            query=edge.Query.Nearest(_given(vector), using=IMAGE_VECTOR),
+            filter=without,
+            params=edge.SearchParams(
+                hnsw_ef=max(self._tuning.hnsw_ef, count),
+                quantization=edge.QuantizationSearchParams(rescore=True, oversampling=self._tuning.oversampling),
+            ),
+            with_payload=["product_id", "position"],
+        )
+        with _engine(self._folder, StoreDamaged):
+            found = self._shard.query(request)
+        return [
+            RankedPoint(_uuid(hit.id), hit.payload["product_id"], hit.payload["position"], hit.score)
+            for hit in found
+            if hit.payload
+        ]
+
+    def points(self, ids: Sequence[UUID]) -> dict[UUID, StoredPoint]:
+        """Points by id, with payload; unknown ids are left out."""
+        with _engine(self._folder, StoreDamaged):
+            records = self._shard.retrieve(list(ids), with_payload=True, with_vector=False)
+        return {_uuid(record.id): _stored(record) for record in records}
+
+    def vectors(self, ids: Sequence[UUID]) -> dict[UUID, Vectors]:
+        """Vectors by id, float32 (D,); unknown ids are left out."""
+        with _engine(self._folder, StoreDamaged):
+            records = self._shard.retrieve(list(ids), with_payload=False, with_vector=True)
+        return {_uuid(record.id): _image_vector(record.vector) for record in records}
+
+    def of_products(self, product_ids: Sequence[str]) -> list[StoredPoint]:
+        """All points of products, in no particular order."""
+        if not product_ids:
+            return []
+        return [_stored(record) for record in self._scroll(_of_products(product_ids), with_payload=True)]
+
+    def product_ids(self) -> Iterator[str]:
+        """The product of every point."""
+        for record in self._scroll(None, with_payload=["product_id"]):
+            yield (record.payload or {})["product_id"]
+
+    def count(self) -> int:
+        """Points in the shard."""
+        return self._shard.count(edge.CountRequest(exact=True))
+
+    def indexed_count(self) -> int:
+        """Points in the HNSW graph."""
+        return min(self._shard.info().indexed_vectors_count, self.count())
+
+    def needs_optimizing(self) -> bool:
+        """Whether so many points are outside the graph that comparing them one by one would be slow."""
+        return self.count() - self.indexed_count() >= self._tuning.exact_below
+
+    def close(self) -> None:
+        """Releases the files."""
+        self._shard.close()
+
+    def _update(self, operation: edge.UpdateOperation) -> None:
+        with _engine(self._folder, StoreUnavailable):
+            self._shard.update(operation)
+
+    def _scroll(self, where: edge.Filter | None, with_payload: bool | list[str]) -> Iterator[edge.Record]:
+        offset = None
+        while True:
+            request = edge.ScrollRequest(
+                offset=offset, limit=_SCROLL_PAGE, filter=where, with_payload=with_payload, with_vector=False
+            )
+            with _engine(self._folder, StoreDamaged):
+                records, offset = self._shard.scroll(request)
+            yield from records
+            if offset is None:
+                return
+
+
+def _of_products(product_ids: Sequence[str]) -> edge.Filter:
+    return edge.Filter(must=[edge.FieldCondition(key="product_id", match=edge.MatchAny(list(product_ids)))])
+
+
+def _stored(record: edge.Record) -> StoredPoint:
+    return StoredPoint(_uuid(record.id), PointPayload.from_json(record.payload or {}))
+
+
+def _image_vector(vector: Any) -> Vectors:
+    named: Mapping[str, Any] = vector
+    return np.asarray(named[IMAGE_VECTOR], dtype=np.float32)
+
+
+def _given(vector: Vectors) -> Any:
+    # arrays are taken as they are and copied faster than lists, which is all that the stubs know
+    return vector
+
+
+def _uuid(value: edge.PointId) -> UUID:
+    return value if isinstance(value, UUID) else UUID(str(value))
+
+
+def _kilobytes(vectors: int, dim: int) -> int:
+    return max(1, vectors * dim * _FLOAT32_BYTES // _BYTES_PER_KB)
+
+
+_REMEDIES: dict[type[StoreError], str] = {
+    StoreDamaged: "Roll back to the collection before it, or index the feed again.",
+    StoreUnavailable: "Check the disk's space and the folder's rights.",
+}
+_FAILURES: dict[type[StoreError], str] = {StoreDamaged: "cannot be read", StoreUnavailable: "cannot be written"}
+
+
+@contextmanager
+def _engine(folder: Path, kind: type[StoreError]) -> Iterator[None]:
+    """Turns what the engine raises, its panics too, into one of this program's errors."""
+    try:
+        yield
+    except Exception as error:
+        raise kind(f"The shard {folder} {_FAILURES[kind]}: {_first_line(error)}.", _REMEDIES[kind]) from error
+    except BaseException as panic:
+        if type(panic).__name__ != "PanicException":  # pyo3's, which no module exports
+            raise
+        raise kind(f"The shard {folder} {_FAILURES[kind]}: {_first_line(panic)}.", _REMEDIES[kind]) from panic
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300].rstrip(".")
+
+
+def optimize(folder: Path) -> None:
+    """Builds graph and quantized vectors of a shard that no other process writes to; durable when this returns."""
+    shard = edge.EdgeShard.load(str(folder))
+    shard.optimize()
+    shard.flush()
+    shard.close()
+
+
+if __name__ == "__main__":
+    optimize(Path(sys.argv[1]))

@@ -1,0 +1,191 @@
+"""Writing the next generation while the current one is searched."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from indexer.errors import StoreDamaged, StoreUnavailable
+from indexer.points import StoredPoint, utc_text
+from indexer.spaces import EmbeddingSpace
+from indexer.store import edge_shard
+from indexer.store.edge_shard import EdgeShard
+from indexer.store.generations import GenerationFolders, GenerationRecord, WriterLock
+from indexer.store.port import Alias, BatchChange
+from indexer.store.ranking import by_product
+from indexer.store.tuning import IndexTuning
+
+_log = logging.getLogger(__name__)
+
+
+class EdgeWriter:
+    """One index run; see ``CollectionWriter``.
+
+    Reading starts in the current generation. Only the first change copies it into a new folder, so a run that finds
+    nothing changed costs no copy and publishes nothing. A folder left by an interrupted run is taken up again,
+    whichever feed it came from: what was acknowledged is never thrown away.
+    """
+
+    def __init__(
+        self, folders: GenerationFolders, alias: Alias, space: EmbeddingSpace, tuning: IndexTuning, *, resume_of: str
+    ) -> None:
+        self._folders = folders
+        self._alias = alias
+        self._space = space
+        self._tuning = tuning
+        self._lock = WriterLock(folders.root)
+        self._shard: EdgeShard | None = None
+        self._is_copy = False
+        # batches are prepared, hence read, in other threads than the one that writes; the shard must not be exchanged
+        # for its copy while one of them is in it
+        self._exchange = threading.RLock()
+        try:
+            folders.remove_begun(alias)
+            self._base = folders.current(alias)
+            self._mark_published(self._base)
+            self._collection = self._take_up_unfinished() or folders.next_name(alias)
+            # an empty name means that the earlier run had changed nothing yet, so there is nothing to be missing
+            self._continues = resume_of in {"", self._base} or (self._is_copy and resume_of == self._collection)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    @property
+    def collection(self) -> str:
+        """See ``CollectionWriter``; empty until something was changed."""
+        return self._collection if self._is_copy else ""
+
+    @property
+    def continues(self) -> bool:
+        """See ``CollectionWriter``."""
+        return self._continues
+
+    def product_points(self, product_ids: Sequence[str]) -> Mapping[str, tuple[StoredPoint, ...]]:
+        """See ``CollectionWriter``."""
+        with self._exchange:
+            shard = self._readable()
+            return by_product(shard.of_products(product_ids)) if shard else {}
+
+    def product_ids(self) -> Iterator[str]:
+        """See ``CollectionWriter``."""
+        shard = self._readable()
+        return shard.product_ids() if shard else iter(())
+
+    def write(self, change: BatchChange) -> None:
+        """See ``CollectionWriter``."""
+        if not change:
+            return
+        shard = self._writable()
+        if change.points:
+            shard.upsert(change.points)
+        if change.payloads:
+            shard.overwrite_payloads(change.payloads)
+        if change.points or change.payloads:
+            shard.flush()
+        if change.deletions:
+            # only now: a deletion is on disk at once, an insertion not before the flush; no product is without both
+            shard.delete(change.deletions)
+            shard.flush()
+
+    def delete_products(self, product_ids: Sequence[str]) -> None:
+        """See ``CollectionWriter``."""
+        if product_ids:
+            shard = self._writable()
+            shard.delete_products(product_ids)
+            shard.flush()
+
+    def publish(self) -> bool:
+        """See ``CollectionWriter``."""
+        if not self._is_copy:
+            return False
+        shard = self._writable()
+        points = shard.count()
+        if shard.needs_optimizing():
+            self._optimize(shard)
+        else:
+            shard.close()
+        self._shard = None
+        self._is_copy = False
+        record = self._folders.record(self._collection)
+        self._folders.write_record(self._collection, replace(record, points=points))
+        self._folders.point_to(self._alias, self._collection)
+        self._mark_published(self._collection)
+        self._base = self._collection
+        self._collection = self._folders.next_name(self._alias)
+        for name in self._folders.prune(self._alias):
+            _log.info("pruned %s", name)
+        return True
+
+    def close(self) -> None:
+        """See ``CollectionWriter``."""
+        if self._shard is not None:
+            self._shard.close()
+            self._shard = None
+        self._lock.release()
+
+    def _readable(self) -> EdgeShard | None:
+        if self._shard is None and self._base:
+            self._shard = EdgeShard.open(self._folders.shard(self._base), self._tuning)
+        return self._shard
+
+    def _writable(self) -> EdgeShard:
+        with self._exchange:
+            if self._is_copy and self._shard is not None:
+                return self._shard
+            if self._shard is not None:
+                self._shard.close()
+                self._shard = None
+            self._shard = self._begin_copy()
+            self._is_copy = True
+            return self._shard
+
+    def _begin_copy(self) -> EdgeShard:
+        folder = self._folders.shard(self._collection)
+        self._folders.folder(self._collection).mkdir(parents=True, exist_ok=True)
+        if self._base:
+            self._folders.copy(self._base, self._collection)
+            shard = EdgeShard.open(folder, self._tuning)
+        else:
+            shard = EdgeShard.create(folder, self._space.dim, self._tuning)
+        # written last: a folder without its record is no collection
+        created = utc_text(datetime.now(UTC))
+        record = GenerationRecord(self._space, self._base, published=False, created_at=created)
+        self._folders.write_record(self._collection, record)
+        return shard
+
+    def _take_up_unfinished(self) -> str:
+        for name in self._folders.unfinished(self._alias):
+            if name == self._base or self._folders.record(name).based_on != self._base:
+                continue
+            try:
+                self._shard = EdgeShard.open(self._folders.shard(name), self._tuning)
+            except StoreDamaged as error:
+                _log.warning("%s It is an interrupted run's and is begun anew.", error.reason)
+                self._folders.remove(name)
+                continue
+            self._is_copy = True
+            return name
+        return ""
+
+    def _mark_published(self, collection: str) -> None:
+        # after the pointer, so that a crash in between leaves the truth: what the pointer names is published
+        if collection and not (record := self._folders.record(collection)).published:
+            self._folders.write_record(collection, replace(record, published=True))
+
+    def _optimize(self, shard: EdgeShard) -> None:
+        folder = self._folders.shard(self._collection)
+        shard.flush()
+        shard.close()
+        command = [sys.executable, "-m", edge_shard.__name__, str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            raise StoreUnavailable(
+                f"The search index of {self._collection} could not be built: {last}.",
+                "What was indexed is kept; run the same command again.",
+            )

@@ -1,0 +1,231 @@
+"""The vector store port.
+
+Two names matter. A *collection* is physical: a folder or a server's collection, of one embedding space. An *alias* is
+the stable name that searches go through; it carries the space id, so a query only ever meets vectors of its own space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from indexer.errors import CollectionNotFound, SpaceMismatch, StoreError
+from indexer.points import Point, PointPayload, StoredPoint, Vectors
+from indexer.spaces import EmbeddingSpace
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """The stable name of a catalog's points in one embedding space.
+
+    Attributes:
+        catalog: the shop's name for it, ``products`` by default.
+        space_id: of the embeddings.
+    """
+
+    catalog: str
+    space_id: str
+
+    @property
+    def name(self) -> str:
+        """As the store spells it."""
+        return f"{self.catalog}--{self.space_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class SearchQuery:
+    """What to find.
+
+    Attributes:
+        vector: float32 (D,), length 1, of the alias's space.
+        limit: products wanted, at least 1.
+        offset: products to skip.
+        exclude_product_id: a product that is left out.
+    """
+
+    vector: Vectors
+    limit: int
+    offset: int = 0
+    exclude_product_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A found product: its best picture, and the cosine (-1..1, higher is nearer)."""
+
+    product_id: str
+    score: float
+    point: StoredPoint
+
+
+@dataclass(frozen=True, slots=True)
+class SearchAnswer:
+    """Products, best first, and the physical collection that answered."""
+
+    hits: tuple[Hit, ...]
+    collection: str
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionStatus:
+    """Facts about a collection.
+
+    Attributes:
+        alias: that points to it, empty if none does.
+        collection: physical name.
+        space: of its embeddings.
+        points: pictures in it.
+        indexed_points: of these, in the HNSW graph; the rest is compared one by one, which is exact.
+        detail: where it lies, for people.
+    """
+
+    alias: str
+    collection: str
+    space: EmbeddingSpace
+    points: int
+    indexed_points: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadUpdate:
+    """A new payload for a point whose picture, hence vector, stays."""
+
+    id: UUID
+    payload: PointPayload
+
+
+@dataclass(frozen=True, slots=True)
+class BatchChange:
+    """All that one batch changes. Order of effect: points and payloads first, deletions after they are durable."""
+
+    points: tuple[Point, ...] = ()
+    payloads: tuple[PayloadUpdate, ...] = ()
+    deletions: tuple[UUID, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.points or self.payloads or self.deletions)
+
+
+class CollectionReader(Protocol):
+    """Searches through an alias and follows it; safe to call from several threads.
+
+    Every method raises ``CollectionNotFound`` while nothing is indexed, ``SpaceMismatch`` while only other spaces are,
+    ``StoreUnavailable`` or ``StoreDamaged`` if the store does not answer.
+    """
+
+    def search(self, query: SearchQuery) -> SearchAnswer:
+        """The nearest products, each once with its best picture; equal scores in order of product id."""
+        ...
+
+    def product_points(self, product_ids: Sequence[str]) -> Mapping[str, tuple[StoredPoint, ...]]:
+        """Points of products, by position; products that have none are left out."""
+        ...
+
+    def vectors(self, ids: Sequence[UUID]) -> Mapping[UUID, Vectors]:
+        """Embeddings of points, float32 (D,); unknown ids are left out."""
+        ...
+
+    def status(self) -> CollectionStatus:
+        """Facts about the collection behind the alias now."""
+        ...
+
+    def close(self) -> None:
+        """Releases files and connections."""
+        ...
+
+
+class CollectionWriter(Protocol):
+    """The one index run that writes behind an alias; closed without ``publish``, what was written is kept for later."""
+
+    @property
+    def collection(self) -> str:
+        """Physical name of what is written to."""
+        ...
+
+    @property
+    def continues(self) -> bool:
+        """Whether all that the run named by ``resume_of`` wrote is here."""
+        ...
+
+    def product_points(self, product_ids: Sequence[str]) -> Mapping[str, tuple[StoredPoint, ...]]:
+        """As in ``CollectionReader``, but empty where nothing is indexed yet."""
+        ...
+
+    def write(self, change: BatchChange) -> None:
+        """Applies a batch; durable when it returns.
+
+        Raises:
+            StoreUnavailable: it could not be written; nothing was acknowledged.
+        """
+        ...
+
+    def product_ids(self) -> Iterator[str]:
+        """The product of every point, once for each point."""
+        ...
+
+    def delete_products(self, product_ids: Sequence[str]) -> None:
+        """Removes all points of products; durable when it returns."""
+        ...
+
+    def publish(self) -> bool:
+        """Builds the search index where one is due and makes the alias answer with what was written, atomically.
+
+        Returns:
+            Whether anything changed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Ends writing and lets the next writer in."""
+        ...
+
+
+class VectorStore(Protocol):
+    """A store of collections and aliases."""
+
+    def reader(self, alias: Alias) -> CollectionReader:
+        """A reader that need not find anything yet."""
+        ...
+
+    def writer(self, alias: Alias, space: EmbeddingSpace, *, resume_of: str = "") -> CollectionWriter:
+        """Begins an index run behind an alias.
+
+        Args:
+            alias: created by the first ``publish``.
+            space: of the vectors that will be written.
+            resume_of: collection of an interrupted run that this one goes on with.
+
+        Raises:
+            StoreLocked: another process is writing; the message says which.
+        """
+        ...
+
+    def collections(self) -> Sequence[CollectionStatus]:
+        """All collections, by name."""
+        ...
+
+    def close(self) -> None:
+        """Releases files and connections."""
+        ...
+
+
+def missing_alias(alias: Alias, spaces: Sequence[EmbeddingSpace]) -> StoreError:
+    """The error for an alias that points nowhere: nothing indexed at all, or only other spaces.
+
+    Args:
+        alias: asked for.
+        spaces: what the same catalog is indexed in.
+    """
+    if not spaces:
+        return CollectionNotFound(
+            f"Nothing is indexed under the name {alias.catalog!r} yet.", "Run: python -m indexer index FEED."
+        )
+    found = ", ".join(sorted(f"{space.space_id} (model {space.model})" for space in spaces))
+    return SpaceMismatch(
+        f"The catalog {alias.catalog!r} is indexed in the embedding space {found}; "
+        f"this model's space is {alias.space_id}, whose vectors cannot be compared with it.",
+        "Start with the model that the catalog was indexed with, or index the feed with this one.",
+    )

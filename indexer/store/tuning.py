@@ -1,0 +1,25 @@
+"""Numbers that decide how a collection is built and searched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class IndexTuning:
+    """Build and search parameters of the approximate index.
+
+    Attributes:
+        exact_below: with fewer points than this all vectors are compared, which is exact and fast enough; from there on
+            the HNSW graph and int8 quantization are built.
+        hnsw_m: edges of a graph node (Malkov & Yashunin 2016).
+        hnsw_ef_construct: candidates while the graph is built.
+        hnsw_ef: candidates while it is searched, at least the number of points fetched.
+        oversampling: how many times the points wanted are fetched by quantized vectors, then rescored by the originals.
+    """
+
+    exact_below: int = 10_000
+    hnsw_m: int = 16
+    hnsw_ef_construct: int = 128
+    hnsw_ef: int = 128
+    oversampling: float = 2.0

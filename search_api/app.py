@@ -1,0 +1,78 @@
+"""The app factory: the one place where the API's parts are wired."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from indexer import bootstrap
+from indexer.embedding.port import Embedder
+from indexer.errors import VitrineError
+from indexer.settings import Settings
+from indexer.store.port import Alias
+from search_api.body_limit import BodyLimit
+from search_api.images import ProductImages
+from search_api.model_gate import ModelGate
+from search_api.problems import install_problem_handlers
+from search_api.routes import health, page, products, search
+from search_api.routes.dependencies import ApiParts
+from search_api.service import SearchService
+
+
+def _ignore(error: VitrineError) -> None:
+    """A model that cannot be loaded shows in ``/readyz``."""
+
+
+def create_app(
+    settings: Settings,
+    *,
+    load_embedder: Callable[[Settings], Embedder] = bootstrap.open_embedder,
+    on_load_failure: Callable[[VitrineError], None] = _ignore,
+) -> FastAPI:
+    """The API over one store and one model; the model is loaded while it already answers ``/healthz``.
+
+    Args:
+        settings: effective ones.
+        load_embedder: gives the model; called in the model's own thread.
+        on_load_failure: called if it cannot be loaded.
+
+    Raises:
+        VitrineError: the store cannot be opened.
+    """
+    store = bootstrap.open_store(settings)
+    gate = ModelGate(lambda: load_embedder(settings), queue=settings.query_queue, on_load_failure=on_load_failure)
+    service = SearchService(
+        gate,
+        lambda space_id: store.reader(Alias(settings.catalog, space_id)),
+        settings.image_limits(),
+        max_text_chars=settings.query_text_max_chars,
+    )
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001 - FastAPI's signature
+        gate.start()
+        yield
+        gate.close()
+        service.close()
+        store.close()
+
+    app = FastAPI(
+        title="Vitrine",
+        summary="A shop's own photo search.",
+        version="1",
+        lifespan=lifespan,
+        docs_url=None,  # its page would load scripts from elsewhere
+        redoc_url=None,
+    )
+    app.state.parts = ApiParts(
+        service,
+        ProductImages(settings.image_limits(), thumbnail_px=settings.thumbnail_px),
+        settings.image_limits(),
+    )
+    app.add_middleware(BodyLimit, limits=settings.image_limits())
+    install_problem_handlers(app)
+    for module in (search, products, health, page):
+        app.include_router(module.router)
+    return app

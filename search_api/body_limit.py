@@ -1,0 +1,51 @@
+"""A bound on what a request may send, kept while it is received."""
+
+from __future__ import annotations
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from indexer.errors import ImageTooLarge
+from indexer.images.limits import ImageLimits
+from search_api.problems import problem_of
+
+_MULTIPART_OVERHEAD_BYTES = 64_000
+
+
+class BodyLimit:
+    """Answers 413 as soon as a body is, or declares to be, larger than the largest picture and its envelope.
+
+    Args:
+        app: what is protected.
+        limits: of a picture.
+    """
+
+    def __init__(self, app: ASGIApp, limits: ImageLimits) -> None:
+        self._app = app
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI entry."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        limit = self._limits.max_bytes + _MULTIPART_OVERHEAD_BYTES
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > limit:
+            await problem_of(self._too_large())(scope, receive, send)
+            return
+        received = 0
+
+        async def counting_receive() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > limit:
+                raise self._too_large()
+            return message
+
+        await self._app(scope, counting_receive, send)
+
+    def _too_large(self) -> ImageTooLarge:
+        return ImageTooLarge(
+            f"The upload is larger than the limit of {self._limits.max_megabytes}.", "Send a smaller picture."
+        )

@@ -1,0 +1,153 @@
+"""Errors as problem documents (RFC 9457), and the one table of HTTP statuses."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from indexer import errors
+from indexer.errors import VitrineError
+
+_log = logging.getLogger(__name__)
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+_RETRY_AFTER_S = 2.0
+
+STATUS_BY_ERROR: Mapping[type[VitrineError], int] = {
+    errors.ConfigurationError: 500,
+    errors.FeedNotFound: 422,
+    errors.FeedFormatUnknown: 422,
+    errors.FeedUnreadable: 422,
+    errors.FeedUnsafe: 422,
+    errors.ImageNotFound: 404,
+    errors.ImageRefForbidden: 422,
+    errors.ImageFetchFailed: 502,
+    errors.ImageEmpty: 422,
+    errors.ImageTooLarge: 413,
+    errors.ImageTooManyPixels: 413,
+    errors.ImageNotAnImage: 415,
+    errors.ImageDamaged: 422,
+    errors.ImageTimeout: 422,
+    errors.ModelNotFound: 503,
+    errors.ModelHubUnreachable: 503,
+    errors.ModelLoading: 503,
+    errors.ModelWeightsMissing: 503,
+    errors.ModelMismatch: 503,
+    errors.ModelFailed: 503,
+    errors.CollectionNotFound: 503,
+    errors.SpaceMismatch: 409,
+    errors.StoreLocked: 503,
+    errors.StoreUnavailable: 503,
+    errors.StoreDamaged: 503,
+    errors.RunNotFound: 404,
+    errors.LedgerUnavailable: 503,
+    errors.QueryTextEmpty: 422,
+    errors.QueryTextTooLong: 422,
+    errors.ProductNotFound: 404,
+    errors.ProductImageNotFound: 404,
+    errors.Overloaded: 503,
+}
+"""Every leaf of the error tree; a test fails if one is missing."""
+
+_CODE_BY_STATUS = {404: "route_not_found", 405: "method_not_allowed", 413: "image_too_large"}
+_TITLES = {
+    404: "Not found",
+    405: "Method not allowed",
+    409: "Conflict",
+    413: "Too large",
+    415: "Unsupported media type",
+    422: "Cannot be processed",
+    500: "Internal error",
+    502: "Bad gateway",
+    503: "Not available now",
+}
+
+
+def problem_response(
+    status: int, code: str, detail: str, *, retry_after_s: float | None = None, extra: Mapping[str, Any] | None = None
+) -> JSONResponse:
+    """A problem document.
+
+    Args:
+        status: HTTP status.
+        code: stable, for programs.
+        detail: one or two sentences, for people.
+        retry_after_s: rounded up to the header's whole seconds.
+        extra: further members.
+    """
+    headers = {}
+    if retry_after_s is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(retry_after_s)))
+    if status == 413:
+        headers["Connection"] = "close"  # the rest of the body is not read, so nothing can follow it
+    body = {"type": "about:blank", "title": _TITLES.get(status, "Error"), "status": status, "code": code}
+    body |= {"detail": detail} | dict(extra or {})
+    return JSONResponse(body, status_code=status, media_type=PROBLEM_MEDIA_TYPE, headers=headers)
+
+
+def problem_of(error: VitrineError) -> JSONResponse:
+    """The problem document of an error of the tree."""
+    status = STATUS_BY_ERROR.get(type(error), 500)
+    retry_after_s = None
+    if status == 503:
+        retry_after_s = error.retry_after_s if isinstance(error, errors.Overloaded) else _RETRY_AFTER_S
+    return problem_response(status, error.code, str(error), retry_after_s=retry_after_s)
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Makes every error of the app a problem document; unexpected ones say nothing of the inside."""
+
+    @app.exception_handler(VitrineError)
+    async def on_known(request: Request, error: VitrineError) -> JSONResponse:
+        if STATUS_BY_ERROR.get(type(error), 500) >= 500:
+            _log.warning("%s %s: %s", request.method, request.url.path, error)
+        return problem_of(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def on_invalid(request: Request, error: RequestValidationError) -> JSONResponse:  # noqa: ARG001
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"] if part not in {"body", "query", "path"})
+        detail = f"{where or 'The request'}: {first['msg']}."
+        return problem_response(422, "request_invalid", detail, extra={"field": where})
+
+    @app.exception_handler(HTTPException)
+    async def on_http(request: Request, error: HTTPException) -> JSONResponse:
+        code = _CODE_BY_STATUS.get(error.status_code, "request_invalid")
+        detail = f"{request.method} {request.url.path}: {error.detail}."
+        return problem_response(error.status_code, code, detail)
+
+    app.add_middleware(_UnexpectedErrors)
+
+
+class _UnexpectedErrors:
+    """Answers what no handler knows, and lets the connection live; Starlette's own handler would end it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def noting_send(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting_send)
+        except Exception as error:
+            _log.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
+            if started:
+                raise  # half an answer is out; only the end of the connection can tell
+            answer = problem_response(500, "internal_error", "Something went wrong here; it is in the server's log.")
+            await answer(scope, receive, send)

@@ -1,0 +1,36 @@
+"""What every route gets from the app."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from indexer.images.limits import ImageLimits
+from search_api.images import ProductImages
+from search_api.schemas import Problem
+from search_api.service import SearchService
+
+
+@dataclass(frozen=True, slots=True)
+class ApiParts:
+    """The running parts behind the routes."""
+
+    service: SearchService
+    images: ProductImages
+    limits: ImageLimits
+
+
+def parts_of(request: Request) -> ApiParts:
+    """The parts of the app that a request came to."""
+    return cast("ApiParts", request.app.state.parts)
+
+
+Parts = Annotated[ApiParts, Depends(parts_of)]
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, object]]:
+    """The error responses of a route, for OpenAPI."""
+    content = {"application/problem+json": {"schema": Problem.model_json_schema()}}
+    return {status: {"content": content, "description": "Problem (RFC 9457)"} for status in statuses}

@@ -1,0 +1,59 @@
+"""``/``: the web page, served from files beside this code; nothing of it is loaded from elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.resources import files
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from search_api import __name__ as package
+
+router = APIRouter(include_in_schema=False)
+
+_SCRIPTS = (
+    "page.js",
+    "api.js",
+    "cards.js",
+    "details.js",
+    "elements.js",
+    "intake.js",
+    "language.js",
+    "photo.js",
+    "results.js",
+    "strings.js",
+)
+_MEDIA_TYPES = {
+    "index.html": "text/html; charset=utf-8",
+    "page.css": "text/css; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+} | dict.fromkeys(_SCRIPTS, "text/javascript; charset=utf-8")
+_HEADERS = {
+    # pictures of a feed may lie on any host of the shop; scripts and styles only here
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' blob: data: https: http:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+
+
+@router.get("/")
+async def page(request: Request) -> Response:
+    """The search page."""
+    return _file("index.html", request)
+
+
+@router.get("/page/{name}")
+async def page_file(name: str, request: Request) -> Response:
+    """Script, style and icon of the page."""
+    return _file(name, request) if name in _MEDIA_TYPES else Response(status_code=404)
+
+
+def _file(name: str, request: Request) -> Response:
+    content = files(package).joinpath("page", name).read_bytes()
+    headers = _HEADERS | {"ETag": f'"{hashlib.sha256(content).hexdigest()[:20]}"'}
+    if request.headers.get("if-none-match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    return Response(content, media_type=_MEDIA_TYPES[name], headers=headers)

@@ -1,0 +1,91 @@
+"""``/v1/search/*``: products by photo and by text."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from starlette.datastructures import UploadFile
+
+from indexer.errors import ImageEmpty, ImageNotAnImage, ImageTooLarge
+from indexer.images.limits import ImageLimits
+from search_api.routes.dependencies import Parts, problems
+from search_api.schemas import Limit as LimitField
+from search_api.schemas import Offset as OffsetField
+from search_api.schemas import SearchResponse, TextQuery, Timings, product_hit
+from search_api.service import Page, TimedAnswer
+
+router = APIRouter(prefix="/v1/search", tags=["search"])
+
+Limit = Annotated[LimitField, Query()]
+Offset = Annotated[OffsetField, Query()]
+
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_IMAGE_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                }
+            },
+            "image/*": _BINARY,
+        },
+    }
+}
+
+
+@router.post("/image", responses=problems(409, 413, 415, 422, 503), openapi_extra=_IMAGE_BODY)
+async def search_by_image(request: Request, parts: Parts, limit: Limit = 20, offset: Offset = 0) -> SearchResponse:
+    """Products that look like a photo, sent as a multipart `file` or as a raw `image/*` body."""
+    data = await _uploaded(request, parts.limits)
+    return search_response(await parts.service.by_image(data, Page(limit, offset)))
+
+
+@router.post("/text", responses=problems(409, 422, 503))
+async def search_by_text(query: TextQuery, parts: Parts) -> SearchResponse:
+    """Products that a text describes, in any language of the model."""
+    return search_response(await parts.service.by_text(query.text, Page(query.limit, query.offset)))
+
+
+def search_response(found: TimedAnswer) -> SearchResponse:
+    """An answer as the API shows it."""
+    return SearchResponse(
+        hits=[product_hit(hit) for hit in found.answer.hits],
+        space_id=found.space_id,
+        collection=found.answer.collection,
+        timings_ms=Timings(
+            decode=round(found.decode_ms, 3),
+            embed=round(found.embed_ms, 3),
+            search=round(found.search_ms, 3),
+            total=round(found.total_ms, 3),
+        ),
+    )
+
+
+async def _uploaded(request: Request, limits: ImageLimits) -> bytes:
+    """The picture's bytes out of either kind of body.
+
+    Raises:
+        ImageError: there is no picture, or a larger one than allowed.
+    """
+    media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if media_type == "multipart/form-data":
+        async with request.form(max_files=1, max_fields=4) as form:
+            file = form.get("file")
+            if not isinstance(file, UploadFile):
+                raise ImageEmpty("The form has no file in its field 'file'.", "Send the photo in that field.")
+            data = await file.read(limits.max_bytes + 1)
+    elif media_type.startswith("image/") or media_type == "application/octet-stream":
+        data = await request.body()
+    else:
+        raise ImageNotAnImage(
+            f"The content type {media_type or 'is missing and'} is no picture's.",
+            "Send multipart/form-data with a field 'file', or the bytes with their image/* content type.",
+        )
+    if len(data) > limits.max_bytes:
+        raise ImageTooLarge(f"The photo is larger than the limit of {limits.max_megabytes}.", "Send a smaller one.")
+    return data

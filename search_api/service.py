@@ -1,0 +1,186 @@
+"""Searching: from a shopper's photo or words to products."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from indexer.embedding.port import Pixels
+from indexer.errors import ProductNotFound, QueryTextEmpty, QueryTextTooLong
+from indexer.images.decode import decode_image
+from indexer.images.limits import ImageLimits
+from indexer.points import StoredPoint, Vectors
+from indexer.processors import available_cores
+from indexer.store.port import CollectionReader, SearchAnswer, SearchQuery
+from search_api.model_gate import ModelGate
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of the ranking is wanted."""
+
+    limit: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class TimedAnswer:
+    """An answer, the space it was found in, and the milliseconds of each stage."""
+
+    answer: SearchAnswer
+    space_id: str
+    decode_ms: float
+    embed_ms: float
+    search_ms: float
+    total_ms: float
+
+
+class _Clock:
+    """Milliseconds between marks."""
+
+    def __init__(self) -> None:
+        self._start_s = self._last_s = time.perf_counter()
+
+    def lap_ms(self) -> float:
+        now_s = time.perf_counter()
+        lap, self._last_s = now_s - self._last_s, now_s
+        return lap * 1000
+
+    def total_ms(self) -> float:
+        return (time.perf_counter() - self._start_s) * 1000
+
+
+class SearchService:
+    """The search use cases; nothing in it knows of HTTP.
+
+    Args:
+        gate: to the model.
+        open_reader: a reader in the model's space, opened when the model is there.
+        limits: of an uploaded photo.
+        max_text_chars: of a text query.
+    """
+
+    def __init__(
+        self,
+        gate: ModelGate,
+        open_reader: Callable[[str], CollectionReader],
+        limits: ImageLimits,
+        *,
+        max_text_chars: int,
+    ) -> None:
+        self._gate = gate
+        self._open_reader = open_reader
+        self._limits = limits
+        self._max_text_chars = max_text_chars
+        self._reader: CollectionReader | None = None
+        self._threads = ThreadPoolExecutor(available_cores() + 2, thread_name_prefix="search")
+
+    async def by_image(self, data: bytes, page: Page) -> TimedAnswer:
+        """Products that look like a photo.
+
+        Raises:
+            ImageError, EmbedderError, StoreError, Overloaded
+        """
+        clock = _Clock()
+        _ = self._gate.embedder  # while the model loads there is no use in decoding
+        pixels = await self.in_thread(lambda: self._decoded(data))
+        decode_ms = clock.lap_ms()
+        vector = await self._gate.call(lambda embedder: embedder.embed_images(pixels[None])[0])
+        return await self._found(vector, page, clock, decode_ms)
+
+    async def by_text(self, text: str, page: Page) -> TimedAnswer:
+        """Products that a text describes.
+
+        Raises:
+            QueryError, EmbedderError, StoreError, Overloaded
+        """
+        if not text.strip():
+            raise QueryTextEmpty("The text is empty.", "Type a word.")
+        if len(text) > self._max_text_chars:
+            raise QueryTextTooLong(
+                f"The text has {len(text)} characters; the limit is {self._max_text_chars}.", "Say it shorter."
+            )
+        clock = _Clock()
+        vector = await self._gate.call(lambda embedder: embedder.embed_texts([text])[0])
+        return await self._found(vector, page, clock, 0.0)
+
+    async def similar(self, product_id: str, page: Page) -> TimedAnswer:
+        """Products that look like a product's main picture, itself left out.
+
+        Raises:
+            ProductNotFound, EmbedderError, StoreError
+        """
+        clock = _Clock()
+        main = (await self.product(product_id))[0]
+        reader = self.reader()
+        vectors = await self.in_thread(lambda: reader.vectors([main.id]))
+        if main.id not in vectors:
+            raise _unknown(product_id)  # removed between the two calls
+        return await self._found(vectors[main.id], page, clock, 0.0, exclude_product_id=product_id)
+
+    async def product(self, product_id: str) -> tuple[StoredPoint, ...]:
+        """A product's points in order of position, at least one.
+
+        Raises:
+            ProductNotFound, EmbedderError, StoreError
+        """
+        reader = self.reader()
+        found = await self.in_thread(lambda: reader.product_points([product_id]))
+        if product_id not in found:
+            raise _unknown(product_id)
+        return found[product_id]
+
+    async def check(self) -> tuple[str, str]:
+        """Space id and collection, if model and store both answer now.
+
+        Raises:
+            VitrineError: what is wrong.
+        """
+        await self._gate.check()
+        reader = self.reader()
+        status = await self.in_thread(reader.status)
+        return status.space.space_id, status.collection
+
+    async def in_thread(self, work: Callable[[], _T]) -> _T:
+        """Runs blocking work off the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    def reader(self) -> CollectionReader:
+        """The reader in the model's space.
+
+        Raises:
+            ModelLoading: the space is not known yet.
+        """
+        if self._reader is None:
+            self._reader = self._open_reader(self._gate.embedder.space.space_id)
+        return self._reader
+
+    def close(self) -> None:
+        """Waits for work under way."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def _decoded(self, data: bytes) -> Pixels:
+        embedder = self._gate.embedder
+        decoded = decode_image(data, self._limits, min_side_px=embedder.space.image_size_px)
+        return embedder.prepare_image(decoded.image)
+
+    async def _found(
+        self, vector: Vectors, page: Page, clock: _Clock, decode_ms: float, *, exclude_product_id: str | None = None
+    ) -> TimedAnswer:
+        embed_ms = clock.lap_ms()
+        query = SearchQuery(vector, page.limit, page.offset, exclude_product_id)
+        reader = self.reader()
+        answer = await self.in_thread(lambda: reader.search(query))
+        search_ms = clock.lap_ms()
+        space_id = self._gate.embedder.space.space_id
+        return TimedAnswer(answer, space_id, decode_ms, embed_ms, search_ms, clock.total_ms())
+
+
+def _unknown(product_id: str) -> ProductNotFound:
+    return ProductNotFound(f"There is no product {product_id!r} in the index.")

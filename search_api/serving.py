@@ -1,0 +1,68 @@
+"""Running an app until it is stopped."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from fastapi import FastAPI
+
+from indexer.errors import ConfigurationError
+from indexer.settings import Settings
+
+_GRACE_S = 10
+
+
+def check_address(settings: Settings) -> None:
+    """Returns if the API can listen where the settings say; asked before long work is done for nothing.
+
+    Raises:
+        ConfigurationError: the port is taken or the address is not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise ConfigurationError(
+                f"The API cannot listen on {settings.host} port {settings.port}: {error.strerror}.",
+                "Stop what listens there, or choose another port with --port.",
+            ) from error
+
+
+class ApiServer:
+    """An app behind a socket.
+
+    Args:
+        app: from ``create_app``.
+        settings: host and port.
+        log_level: of the access log and the server's own messages.
+    """
+
+    def __init__(self, app: FastAPI, settings: Settings, *, log_level: str = "info") -> None:
+        config = uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            log_level=log_level,
+            timeout_graceful_shutdown=_GRACE_S,
+        )
+        self._server = uvicorn.Server(config)
+
+    def stop(self) -> None:
+        """Ends ``run`` from another thread, after the requests under way."""
+        self._server.should_exit = True
+
+    def run(self, before: Callable[[], None] = lambda: None) -> None:
+        """Serves until a signal or ``stop``; Ctrl-C is an orderly end, not an error.
+
+        Args:
+            before: called just before the socket opens.
+        """
+        before()
+        try:
+            self._server.run()
+        except KeyboardInterrupt:
+            return  # uvicorn ends in order and then raises the signal that it was sent

@@ -1,0 +1,111 @@
+"""The import rule, and other things about the code's shape that are easy to break without noticing."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PACKAGES = ("indexer", "search_api", "workers")
+MODULES = sorted(path for package in PACKAGES for path in (REPOSITORY / package).rglob("*.py"))
+SINGLE_HOMES = {
+    "open_clip": "indexer/embedding/openclip.py",
+    "qdrant_client": "indexer/store/qdrant_store.py",
+    "qdrant_edge": "indexer/store/edge_shard.py",
+    "openvino": "indexer/embedding/openvino_backend.py",
+}
+FORBIDDEN = {
+    "indexer": {"search_api", "workers", "fastapi", "starlette", "uvicorn", "celery", "redis"},
+    "search_api": {"workers", "celery"},
+    "workers": {"search_api", "fastapi", "starlette", "uvicorn"},
+}
+MAX_LINES = 400
+"""Soft cap 300; beyond this a module has two subjects."""
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """Full names of what a module imports, inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} line {node.lineno}: imports are absolute here"
+            yield node.module or ""
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(REPOSITORY).as_posix()
+
+
+def test_there_is_something_to_check() -> None:
+    assert {name_of(path).split("/")[0] for path in MODULES} >= {"indexer", "search_api"}
+    assert len(MODULES) > 50
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_packages_keep_to_their_side(path: Path) -> None:
+    package = name_of(path).split("/")[0]
+    imported = {name.split(".")[0] for name in imports_of(path)}
+    assert not imported & FORBIDDEN[package]
+
+
+@pytest.mark.parametrize("library", SINGLE_HOMES)
+def test_each_engine_is_imported_by_one_file(library: str) -> None:
+    homes = {name_of(path) for path in MODULES if library in {name.split(".")[0] for name in imports_of(path)}}
+    # training and its tools may build models with open_clip; they are no part of the running program
+    assert {home for home in homes if not home.startswith("indexer/demo/")} <= {SINGLE_HOMES[library]}
+
+
+def test_the_engines_in_use_have_their_file() -> None:
+    for library in ("open_clip", "qdrant_client", "qdrant_edge"):
+        assert library in {name.split(".")[0] for name in imports_of(REPOSITORY / SINGLE_HOMES[library])}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_modules_have_a_subject(path: Path) -> None:
+    assert not re.search(r"(^|/|_)(utils?|common|helpers?|misc)(\.py|/|_|$)", name_of(path))
+    text = path.read_text("utf-8")
+    assert text.count("\n") <= MAX_LINES
+    assert ast.get_docstring(ast.parse(text)), "a module says what it is about"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_nothing_is_wired_at_import(path: Path) -> None:
+    for node in ast.parse(path.read_text("utf-8")).body:
+        if isinstance(node, ast.Expr):
+            assert isinstance(node.value, ast.Constant), f"{name_of(path)} line {node.lineno} runs at import"
+
+
+def test_no_committed_file_names_a_registry_or_this_machine() -> None:
+    hosts = re.compile(
+        "|".join(("pypi" + r"\.org", "files" + r"\.pythonhosted", "registry" + r"\.npmjs", "deb" + r"\.debian"))
+    )
+    folder = str(REPOSITORY)
+    for path in sorted(REPOSITORY.rglob("*")):
+        parts = path.relative_to(REPOSITORY).parts
+        if (
+            path.is_file()
+            and not any(part.startswith(".") and part != ".ci" for part in parts)
+            and path.suffix
+            in {
+                ".py",
+                ".md",
+                ".toml",
+                ".txt",
+                ".yml",
+                ".yaml",
+                ".json",
+                ".sh",
+                ".html",
+                ".js",
+                ".css",
+                "",
+            }
+        ):
+            text = path.read_text("utf-8", errors="ignore")
+            assert not hosts.search(text), name_of(path)
+            assert f"{folder}/" not in text, name_of(path)

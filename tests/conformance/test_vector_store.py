@@ -1,0 +1,283 @@
+"""One suite for every vector store: Qdrant Edge, qdrant-client in memory, and a server where ``QDRANT_URL`` is set."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from qdrant_client import QdrantClient
+
+from indexer.errors import CollectionNotFound, SpaceMismatch
+from indexer.points import Point, Vectors, with_product_fields
+from indexer.store.edge_store import EdgeStore
+from indexer.store.port import Alias, BatchChange, PayloadUpdate, SearchQuery, VectorStore
+from indexer.store.qdrant_store import QdrantStore
+from indexer.store.tuning import IndexTuning
+from tests.points import DIM, made_up_point, made_up_product, made_up_space, unit_vector
+
+SPACE = made_up_space()
+OTHER_SPACE = made_up_space("other")
+TUNING = IndexTuning(exact_below=200)
+
+
+QDRANT_URL = os.environ.get("QDRANT_URL", "")
+
+
+@pytest.fixture(params=["edge", "memory", *(["server"] if QDRANT_URL else [])])
+def store(request: pytest.FixtureRequest, tmp_path: Path, catalog: str) -> Iterator[VectorStore]:
+    """An empty store of each kind."""
+    if request.param == "edge":
+        opened: VectorStore = EdgeStore(tmp_path / "store", TUNING, follow_s=0)
+        yield opened
+        opened.close()
+        return
+    client = QdrantClient(":memory:") if request.param == "memory" else QdrantClient(url=QDRANT_URL, prefer_grpc=True)
+    opened = QdrantStore(client, TUNING)
+    yield opened
+    for status in opened.collections():
+        if status.collection.startswith(f"{catalog}--"):
+            client.delete_collection(status.collection)
+    opened.close()
+
+
+@pytest.fixture
+def catalog() -> str:
+    """A name that no other run uses, since a server may be shared."""
+    return f"test_{secrets.token_hex(6)}"
+
+
+@pytest.fixture
+def alias(catalog: str) -> Alias:
+    return Alias(catalog, SPACE.space_id)
+
+
+def publish(store: VectorStore, alias: Alias, *points: Point) -> str:
+    """Writes points in a run of their own and returns the collection."""
+    writer = store.writer(alias, SPACE)
+    try:
+        writer.write(BatchChange(points=points))
+        collection = writer.collection
+        writer.publish()
+    finally:
+        writer.close()
+    return collection
+
+
+def found(store: VectorStore, alias: Alias, vector: Vectors, limit: int, offset: int = 0) -> list[str]:
+    """Product ids of an answer."""
+    return [hit.product_id for hit in store.reader(alias).search(SearchQuery(vector, limit, offset)).hits]
+
+
+def test_an_alias_without_a_collection_is_told(store: VectorStore, alias: Alias) -> None:
+    reader = store.reader(alias)
+    for call in (
+        lambda: reader.search(SearchQuery(unit_vector(1), 1)),
+        reader.status,
+        lambda: reader.product_points(["p1"]),
+    ):
+        with pytest.raises(CollectionNotFound, match="Nothing is indexed"):
+            call()
+
+
+def test_a_published_point_is_found_with_all_it_holds(store: VectorStore, alias: Alias) -> None:
+    point = made_up_point("p1", 0, seed=1)
+    collection = publish(store, alias, point, made_up_point("p2", 0, seed=2))
+    answer = store.reader(alias).search(SearchQuery(unit_vector(1), 1))
+    assert answer.collection == collection
+    (hit,) = answer.hits
+    assert (hit.product_id, hit.point.id, hit.point.payload) == ("p1", point.id, point.payload)
+    assert hit.score == pytest.approx(1.0, abs=1e-5)
+
+
+def test_what_is_not_published_is_not_found(store: VectorStore, alias: Alias) -> None:
+    writer = store.writer(alias, SPACE)
+    writer.write(BatchChange(points=(made_up_point("p1", 0, seed=1),)))
+    with pytest.raises(CollectionNotFound):
+        store.reader(alias).status()
+    writer.close()
+
+
+def test_products_come_once_each_with_their_best_picture(store: VectorStore, alias: Alias) -> None:
+    points = [
+        made_up_point(f"p{number}", position, seed=number * 10 + position)
+        for number in range(20)
+        for position in range(5)
+    ]
+    publish(store, alias, *points)
+    wanted = points[37]
+    answer = store.reader(alias).search(SearchQuery(wanted.vector, 20))
+    assert sorted(hit.product_id for hit in answer.hits) == sorted({point.payload.product_id for point in points})
+    assert answer.hits[0].point.id == wanted.id
+    by_product: dict[str, float] = {}
+    for point in points:
+        score = float(point.vector @ wanted.vector)
+        by_product[point.payload.product_id] = max(by_product.get(point.payload.product_id, -1.0), score)
+    assert [hit.score for hit in answer.hits] == pytest.approx(sorted(by_product.values(), reverse=True), abs=1e-4)
+
+
+def test_the_limit_is_exact_where_a_few_products_have_most_of_the_near_pictures(
+    store: VectorStore, alias: Alias
+) -> None:
+    rng = np.random.default_rng(5)
+    near = unit_vector(0)
+    points = []
+    for number in range(150):
+        product_id = "crowd" if number < 140 else f"p{number}"
+        point = made_up_point(product_id, number, seed=1000 + number)
+        spread = 0.01 if number < 140 else 0.5
+        vector = near + (spread * rng.standard_normal(DIM)).astype(np.float32)
+        points.append(Point(point.id, (vector / np.linalg.norm(vector)).astype(np.float32), point.payload))
+    publish(store, alias, *points)
+    assert len(found(store, alias, near, 8)) == 8
+    assert found(store, alias, near, 1) == ["crowd"]
+
+
+def test_pages_join_without_gap_or_repetition(store: VectorStore, alias: Alias) -> None:
+    publish(store, alias, *[made_up_point(f"p{number}", 0, seed=number) for number in range(50)])
+    whole = found(store, alias, unit_vector(99), 50)
+    assert len(whole) == 50
+    pages = [item for offset in range(0, 60, 7) for item in found(store, alias, unit_vector(99), 7, offset)]
+    assert pages == whole
+
+
+def test_equal_scores_come_in_the_order_of_their_ids(store: VectorStore, alias: Alias) -> None:
+    # the same picture sold by many products: their points differ, their vectors do not
+    publish(store, alias, *[made_up_point(f"p{number:02d}", 0, seed=7) for number in (*range(40, 60), *range(20, 40))])
+    assert found(store, alias, unit_vector(7), 10) == [f"p{number}" for number in range(20, 30)]
+    assert found(store, alias, unit_vector(7), 5, 33) == [f"p{number}" for number in range(53, 58)]
+
+
+def test_a_product_can_be_left_out(store: VectorStore, alias: Alias) -> None:
+    publish(store, alias, *[made_up_point(f"p{number}", 0, seed=number) for number in range(5)])
+    answer = store.reader(alias).search(SearchQuery(unit_vector(3), 5, exclude_product_id="p3"))
+    assert sorted(hit.product_id for hit in answer.hits) == ["p0", "p1", "p2", "p4"]
+
+
+def test_product_points_come_by_position(store: VectorStore, alias: Alias) -> None:
+    points = [made_up_point("p1", position, seed=position) for position in (2, 0, 1)]
+    publish(store, alias, *points, made_up_point("p2", 0, seed=9))
+    reader = store.reader(alias)
+    assert [point.payload.position for point in reader.product_points(["p1"])["p1"]] == [0, 1, 2]
+    assert set(reader.product_points(["p2", "none"])) == {"p2"}
+    assert reader.product_points([]) == {}
+
+
+def test_vectors_come_back_as_written(store: VectorStore, alias: Alias) -> None:
+    points = [made_up_point("p1", 0, seed=1), made_up_point("p2", 0, seed=2)]
+    publish(store, alias, *points)
+    vectors = store.reader(alias).vectors([point.id for point in points] + [made_up_point("p3", 0, seed=3).id])
+    assert set(vectors) == {point.id for point in points}
+    for point in points:
+        np.testing.assert_allclose(vectors[point.id], point.vector, atol=1e-6)
+        assert vectors[point.id].dtype == np.float32
+
+
+def test_a_payload_changes_without_its_vector(store: VectorStore, alias: Alias) -> None:
+    point = made_up_point("p1", 0, seed=1)
+    publish(store, alias, point)
+    dearer = with_product_fields(point.payload, made_up_product("p1", price_minor=999))
+    writer = store.writer(alias, SPACE)
+    writer.write(BatchChange(payloads=(PayloadUpdate(point.id, dearer),)))
+    writer.publish()
+    writer.close()
+    (hit,) = store.reader(alias).search(SearchQuery(unit_vector(1), 5)).hits
+    assert hit.point.payload == dearer
+    assert hit.score == pytest.approx(1.0, abs=1e-5)
+
+
+def test_points_and_products_can_be_removed(store: VectorStore, alias: Alias) -> None:
+    points = [
+        made_up_point(f"p{number}", position, seed=number * 2 + position) for number in range(4) for position in (0, 1)
+    ]
+    publish(store, alias, *points)
+    writer = store.writer(alias, SPACE)
+    writer.write(BatchChange(deletions=(points[0].id,)))
+    writer.delete_products(["p1", "none"])
+    writer.delete_products([])
+    assert sorted(writer.product_ids()) == ["p0", "p2", "p2", "p3", "p3"]
+    writer.publish()
+    writer.close()
+    reader = store.reader(alias)
+    assert [point.id for point in reader.product_points(["p0"])["p0"]] == [points[1].id]
+    assert "p1" not in reader.product_points(["p1"])
+    assert reader.status().points == 5
+
+
+def test_writing_the_same_again_changes_nothing(store: VectorStore, alias: Alias) -> None:
+    points = [made_up_point(f"p{number}", 0, seed=number) for number in range(10)]
+    publish(store, alias, *points)
+    publish(store, alias, *points)
+    assert store.reader(alias).status().points == 10
+
+
+def test_an_unchanged_run_publishes_nothing(store: VectorStore, alias: Alias) -> None:
+    collection = publish(store, alias, made_up_point("p1", 0, seed=1))
+    writer = store.writer(alias, SPACE)
+    writer.write(BatchChange())
+    assert writer.product_points(["p1"])["p1"][0].payload.title == "Title of p1"
+    assert not writer.publish()
+    writer.close()
+    assert store.reader(alias).status().collection == collection
+
+
+def test_another_space_is_refused_by_name(store: VectorStore, catalog: str, alias: Alias) -> None:
+    publish(store, alias, made_up_point("p1", 0, seed=1))
+    reader = store.reader(Alias(catalog, OTHER_SPACE.space_id))
+    with pytest.raises(SpaceMismatch, match=f"{SPACE.space_id}.*{OTHER_SPACE.space_id}"):
+        reader.search(SearchQuery(unit_vector(1), 1))
+
+
+def test_two_spaces_stand_side_by_side(store: VectorStore, catalog: str, alias: Alias) -> None:
+    publish(store, alias, made_up_point("p1", 0, seed=1))
+    other = Alias(catalog, OTHER_SPACE.space_id)
+    writer = store.writer(other, OTHER_SPACE)
+    writer.write(BatchChange(points=(made_up_point("p2", 0, seed=1),)))
+    writer.publish()
+    writer.close()
+    assert found(store, alias, unit_vector(1), 5) == ["p1"]
+    assert found(store, other, unit_vector(1), 5) == ["p2"]
+
+
+def test_an_interrupted_run_goes_on_with_what_it_wrote(store: VectorStore, alias: Alias) -> None:
+    publish(store, alias, made_up_point("p1", 0, seed=1))
+    interrupted = store.writer(alias, SPACE)
+    interrupted.write(BatchChange(points=(made_up_point("p2", 0, seed=2),)))
+    collection = interrupted.collection
+    interrupted.close()
+    resumed = store.writer(alias, SPACE, resume_of=collection)
+    assert resumed.continues
+    assert set(resumed.product_points(["p1", "p2"])) == {"p1", "p2"}
+    resumed.publish()
+    resumed.close()
+    assert sorted(found(store, alias, unit_vector(1), 5)) == ["p1", "p2"]
+
+
+def test_a_run_whose_collection_is_gone_is_told_so(store: VectorStore, alias: Alias) -> None:
+    publish(store, alias, made_up_point("p1", 0, seed=1))
+    writer = store.writer(alias, SPACE, resume_of=f"{alias.name}--000099")
+    assert not writer.continues
+    writer.close()
+
+
+def test_status_counts_and_names(store: VectorStore, alias: Alias) -> None:
+    collection = publish(store, alias, *[made_up_point(f"p{number}", 0, seed=number) for number in range(7)])
+    status = store.reader(alias).status()
+    assert (status.alias, status.collection, status.points) == (alias.name, collection, 7)
+    assert status.space == SPACE
+    assert [item for item in store.collections() if item.collection == collection] == [status]
+
+
+def test_a_larger_collection_is_searched_with_recall(store: VectorStore, alias: Alias) -> None:
+    points = [made_up_point(f"p{number:04d}", 0, seed=number) for number in range(600)]
+    publish(store, alias, *points)
+    matrix = np.stack([point.vector for point in points])
+    hits = 0
+    for seed in range(5000, 5020):
+        query = unit_vector(seed)
+        best = {points[index].payload.product_id for index in np.argsort(-(matrix @ query))[:10]}
+        hits += len(best & set(found(store, alias, query, 10)))
+    assert hits / 200 >= 0.95

@@ -1,0 +1,111 @@
+"""The documents keep up with the code: every setting, flag, command, target and error code stands in them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from indexer.cli.main import build_parser
+from indexer.errors import error_leaves
+from indexer.indexing.change import ROW_ERROR_CODE
+from indexer.settings import Settings
+from search_api.problems import STATUS_BY_ERROR
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("*.md")])
+
+
+def text_of(name: str) -> str:
+    return (REPOSITORY / name).read_text("utf-8")
+
+
+def rows_of(name: str) -> dict[str, list[str]]:
+    """Table rows by the code in their first cell."""
+    rows = re.findall(r"^\| `([^`]+)` \|(.*)\|$", text_of(name), re.MULTILINE)
+    return {key: [cell.strip() for cell in rest.split("|")] for key, rest in rows}
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    rows = rows_of("docs/settings.md")
+    assert set(rows) == set(Settings.model_fields)
+    for name, field in Settings.model_fields.items():
+        default, meaning = rows[name]
+        assert meaning == field.description
+        shown = "" if name == "qdrant_api_key" or field.default in ("", ()) else f"`{field.default}`"
+        assert default == shown, name
+
+
+def test_every_error_code_is_documented_with_its_status() -> None:
+    rows = rows_of("docs/errors.md")
+    for leaf in error_leaves():
+        status, retryable, _ = rows[leaf.code]
+        assert (int(status), retryable == "yes") == (STATUS_BY_ERROR[leaf], leaf.retryable), leaf.code
+    others = {ROW_ERROR_CODE, "request_invalid", "route_not_found", "method_not_allowed", "internal_error"}
+    assert set(rows) == {leaf.code for leaf in error_leaves()} | others
+
+
+def test_the_apis_own_codes_are_documented() -> None:
+    used = set(re.findall(r'"([a-z]+(?:_[a-z]+)+)"', text_of("search_api/problems.py")))
+    assert {code for code in used if code.endswith(("_invalid", "_found", "_allowed", "_error"))} <= set(
+        rows_of("docs/errors.md")
+    )
+
+
+def commands_and_flags() -> list[tuple[str, list[str]]]:
+    (subparsers,) = [action for action in build_parser()._actions if action.dest == "COMMAND" or action.choices]
+    settings = {f"--{name.replace('_', '-')}" for name in Settings.model_fields}
+    return [
+        (
+            command,
+            [
+                option
+                for action in parser._actions
+                for option in action.option_strings
+                if option.startswith("--") and option not in settings | {"--help", "--profile"}
+            ],
+        )
+        for command, parser in (subparsers.choices or {}).items()  # type: ignore[attr-defined]
+    ]
+
+
+@pytest.mark.parametrize(("command", "flags"), commands_and_flags(), ids=lambda value: value if isinstance(value, str) else "")
+def test_every_command_and_flag_is_in_the_readme(command: str, flags: list[str]) -> None:
+    readme = text_of("README.md")
+    assert f"`{command}" in readme
+    for flag in flags:
+        assert flag in readme, f"{command} {flag}"
+
+
+def test_every_make_target_has_a_help_line_and_is_real() -> None:
+    makefile = text_of("Makefile")
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    assert targets == set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
+    for document in DOCUMENTS:
+        for target in re.findall(r"`make ([a-z-]+)", document.read_text("utf-8")):
+            assert target in targets, f"{document.name} names make {target}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_paths_and_links_in_documents_exist(document: Path) -> None:
+    text = document.read_text("utf-8")
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
+        assert (document.parent / target).exists(), target
+    for path in re.findall(r"`((?:indexer|search_api|configs|tests|benchmarks|docs)/[\w./-]+)`", text):
+        assert (REPOSITORY / path).exists(), path
+
+
+def test_the_readme_has_its_parts_in_order() -> None:
+    titles = re.findall(r"^## (.+)$", text_of("README.md"), re.MULTILINE)
+    wanted = ["Two commands", "The way of the data", "Measured", "Use it", "Layout", "Configuration", "Limits"]
+    assert [title for title in titles if title in wanted] == wanted
+
+
+def test_every_dependency_has_its_reason() -> None:
+    project = text_of("pyproject.toml")
+    section = re.search(r"^dependencies = \[(.*?)^\]", project, re.MULTILINE | re.DOTALL)
+    assert section
+    decisions = text_of("DECISIONS.md")
+    for name in re.findall(r'^    "([A-Za-z0-9_-]+)', section[1], re.MULTILINE):
+        assert name in decisions, name

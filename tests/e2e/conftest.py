@@ -1,0 +1,87 @@
+"""A real browser, a real API process over a drawn catalog, and a watch over what the page does meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from tests.e2e.browsing import HOSTILE_ID, HOSTILE_LINK, PRODUCTS, PageOpener, Watch
+from tests.pictures import DrawnCatalog, catalog_row, draw_catalog, drawn_picture, encoded
+from tests.processes import RunningApi, run_indexer, running_api
+
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+_BROWSER_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> DrawnCatalog:
+    """Products with two pictures each, one without anything else, and one whose id and link are hostile."""
+    catalog = draw_catalog(tmp_path_factory.mktemp("shop") / "catalog", products=PRODUCTS, pictures=2)
+    (catalog.folder / "images" / "hostile.png").write_bytes(encoded(drawn_picture(987_654), "PNG"))
+    hostile = catalog_row(0, ["images/hostile.png"]) | {
+        "id": HOSTILE_ID,
+        "link": HOSTILE_LINK,
+    }
+    plain = catalog_row(1, ["images/p1-0.jpg"]) | {
+        "id": "plain",
+        "description": "A thing for daily use.",
+        "link": "https://shop.example/plain",
+        "color": "green",
+    }
+    with catalog.feed.open("a", encoding="utf-8") as feed:
+        feed.writelines(json.dumps(row) + "\n" for row in (hostile, plain))
+    return catalog
+
+
+@pytest.fixture(scope="session")
+def api(shop: DrawnCatalog, tiny_model: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApi]:
+    """The API over the drawn catalog, in a process of its own."""
+    data_dir = tmp_path_factory.mktemp("data")
+    indexed = run_indexer("index", shop.feed, "--model", tiny_model, "--data-dir", data_dir)
+    assert indexed.returncode == 0, indexed.stderr
+    with running_api(data_dir, "--model", tiny_model) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium. Of a module only: while it lives, no other test of this process can run an event loop."""
+    executable = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    if executable is None:
+        message = f"no browser: none of {', '.join(_BROWSERS)} is installed"
+        if os.environ.get("VITRINE_REQUIRE_ALL_TESTS"):
+            pytest.fail(message)
+        pytest.skip(message)
+    expect.set_options(timeout=15_000)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, args=_BROWSER_FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def watch(api: RunningApi) -> Watch:
+    """The watch over the pages of a test."""
+    return Watch(api.url)
+
+
+@pytest.fixture
+def open_page(browser: Browser, api: RunningApi, watch: Watch) -> Iterator[PageOpener]:
+    """Opens pages that are watched; fails at the end of the test if they did what they should not have."""
+    opener = PageOpener(browser, api.url, watch)
+    yield opener
+    opener.close()
+    assert watch.complaints == []

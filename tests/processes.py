@@ -1,0 +1,95 @@
+"""Real processes of the program, started and stopped by the tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+_START_TIMEOUT_S = 120.0
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def program_environment() -> dict[str, str]:
+    """This process's environment without settings that a developer may have set."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("VITRINE_")}
+
+
+def run_indexer(*arguments: str | Path, timeout_s: float = 240) -> subprocess.CompletedProcess[str]:
+    """``python -m indexer`` to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "indexer", *map(str, arguments)],
+        cwd=REPOSITORY,
+        env=program_environment(),
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RunningApi:
+    """A search API that is ready."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+
+
+@contextmanager
+def running_api(data_dir: Path, *flags: str) -> Iterator[RunningApi]:
+    """``python -m search_api`` on a free port, from ready until the end of the block."""
+    port = free_port()
+    command = [sys.executable, "-m", "search_api", "--data-dir", str(data_dir), "--port", str(port), *flags]
+    process = subprocess.Popen(
+        command, cwd=REPOSITORY, env=program_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    api = RunningApi(f"http://127.0.0.1:{port}", process)
+    try:
+        wait_until_ready(api)
+        yield api
+    finally:
+        process.terminate()
+        process.wait(30)
+        if process.stderr:
+            process.stderr.close()
+
+
+def wait_until_ready(api: RunningApi) -> None:
+    """Returns when ``/readyz`` answers 200."""
+    deadline_s = time.monotonic() + _START_TIMEOUT_S
+    while time.monotonic() < deadline_s:
+        if api.process.poll() is not None:
+            message = api.process.stderr.read().decode() if api.process.stderr else ""
+            raise AssertionError(f"the API ended with {api.process.returncode}: {message[-2000:]}")
+        try:
+            with urllib.request.urlopen(f"{api.url}/readyz", timeout=5):  # noqa: S310
+                return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.2)
+    raise AssertionError("the API did not become ready")
+
+
+def run_ids(data_dir: Path, flags: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Runs as ``status --json`` shows them, newest first."""
+    done = run_indexer("status", "--json", "--data-dir", data_dir, *flags)
+    assert done.returncode == 0, done.stderr
+    runs: list[dict[str, Any]] = json.loads(done.stdout)["runs"]
+    return runs

@@ -1,0 +1,1 @@
+"""Tests of the demo: pictures, captions, catalog, tokenizer, training data."""
