@@ -70,7 +70,9 @@ def commands_and_flags() -> list[tuple[str, list[str]]]:
     ]
 
 
-@pytest.mark.parametrize(("command", "flags"), commands_and_flags(), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("command", "flags"), commands_and_flags(), ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_every_command_and_flag_is_in_the_readme(command: str, flags: list[str]) -> None:
     readme = text_of("README.md")
     assert f"`{command}" in readme
