@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from indexer.demo.captions import Claims, caption, levels_for
+from indexer.demo.assortment import ACCENTS
+from indexer.demo.captions import Claims, caption, claims_at, is_held_out, levels_for
 from indexer.demo.rendering.colours import PALETTE
 from indexer.demo.rendering.patterns import PATTERNS
+from indexer.demo.rendering.scene import Look
 from indexer.demo.rendering.shapes import DRAWINGS
+from indexer.demo.templates import Level
 from indexer.demo.training import changes
 from indexer.demo.training.corpus import CLOTHES_NAMES, RELATED, framed, snippet
 from indexer.demo.training.drawings import VIEWS_PER_LOOK, Drawings, look_codes
@@ -27,15 +31,22 @@ Marks = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Mixture:
-    """How one process's batch is made up: numbers of pictures of each kind."""
+    """How one process's batch is made up: numbers of pictures of each kind.
 
-    looks: int = 13
+    Attributes:
+        alike: of the looks, how many come three of a type: what differs then is the colour, pattern or accent.
+        false_share: of the captions, how many have a twin with one word changed, mostly true of no picture.
+    """
+
+    looks: int = 14
+    alike: int = 9
     views_per_look: int = 2
-    shop_photos: int = 26
-    catalogue: int = 4
-    clothes: int = 8
+    shop_photos: int = 24
+    catalogue: int = 6
+    clothes: int = 6
     captions_per_look: int = 2
-    grocery_texts: int = 10
+    false_share: float = 0.6
+    grocery_texts: int = 8
 
 
 @dataclass(frozen=True)
@@ -82,6 +93,7 @@ class BatchMaker:
         self._mixture = mixture
         self._seed = seed
         self._codes = look_codes(material.drawings.looks)
+        self._looks_of_type = [np.flatnonzero(self._codes[:, 0] == kind) for kind in range(len(DRAWINGS))]
         groceries = material.groceries
         # Rare products are shown more often than they come, but not as often as common ones.
         count = np.bincount(groceries.labels, minlength=len(groceries.titles)).astype(np.float64)
@@ -92,7 +104,7 @@ class BatchMaker:
         """The batch of a step, pictures at ``size_px``."""
         rng = np.random.default_rng([self._seed, step])
         torch.manual_seed(int(rng.integers(1 << 40)))
-        looks = rng.integers(len(self._codes), size=self._mixture.looks)
+        looks = self._chosen_looks(rng)
         shop, shop_labels = self._shop_photos(rng, size_px)
         second, share = mix(shop, shop_labels, rng)
         catalogue, catalogue_labels = self._catalogue(rng, size_px, shop_labels)
@@ -127,6 +139,15 @@ class BatchMaker:
             attributes=torch.from_numpy(shown.attributes()),
             claims=torch.from_numpy(claims),
         )
+
+    def _chosen_looks(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Numbers of looks, int64: a part of them in threes of one type, the others any."""
+        chosen: list[int] = []
+        while len(chosen) < self._mixture.alike:
+            kind = int(rng.integers(len(DRAWINGS)))
+            chosen += [int(row) for row in rng.choice(self._looks_of_type[kind], size=3, replace=False)]
+        others = rng.integers(len(self._codes), size=self._mixture.looks - len(chosen))
+        return np.array([*chosen, *others], dtype=np.int64)
 
     def _drawn(self, looks: NDArray[np.int64], rng: np.random.Generator, size_px: int) -> Tensor:
         """Two or more views of each look, next to each other, on random backdrops."""
@@ -205,6 +226,11 @@ class BatchMaker:
                 said = caption(look, LANGUAGES[int(language)], level, rng, held_out=False)
                 codes[said.text] = claim_codes(said.claims)
                 columns[said.text] = shown.agreement_with_claims(said.claims)
+                other = altered(look, level, rng)
+                if other is not None and rng.random() < self._mixture.false_share:
+                    false = caption(other, LANGUAGES[int(language)], level, rng, held_out=False)
+                    codes[false.text] = claim_codes(false.claims)
+                    columns[false.text] = shown.agreement_with_claims(false.claims)
         groceries, clothes = self._material.groceries, self._material.clothes
         present = rng.permutation(np.unique(shown.ident[shown.source == GROCERY]))
         for label in present[: self._mixture.grocery_texts]:
@@ -265,6 +291,25 @@ class _Shown:
         marks[clothing] = 0
         np.fill_diagonal(marks, 0)
         return marks
+
+
+def altered(look: Look, level: Level, rng: np.random.Generator) -> Look | None:
+    """A look that differs in one thing that a caption of this level names; None if that would be a held-out one."""
+    drawing, colours = DRAWINGS[look.product_type], list(PALETTE)
+    named = {"type": ("product_type",), "pattern": ("pattern",), "accent": ("colour", "pattern", "accent")}
+    options = named.get(level, ("colour",) if level in {"colour", "plain"} else ("colour", "pattern"))
+    field = options[int(rng.integers(len(options)))]
+    pools = {"product_type": list(DRAWINGS), "colour": colours, "accent": list(ACCENTS), "pattern": drawing.patterns}
+    # captions of plain things are of a level of their own
+    pool = [value for value in pools[field] if value not in {getattr(look, field), "plain"}]
+    if not pool:
+        return None
+    changed: dict[str, Any] = {field: pool[int(rng.integers(len(pool)))]}
+    other = replace(look, **changed)
+    claims = claims_at(other, level)
+    if other.accent == other.colour or is_held_out(claims.product_type, claims.colour, claims.pattern):
+        return None
+    return other
 
 
 def claim_codes(claims: Claims) -> tuple[int, int, int, int]:

@@ -36,7 +36,7 @@ class Schedule:
     """
 
     steps: int
-    sizes: tuple[tuple[float, int], ...] = ((0.45, 96), (0.35, 112), (0.2, 128))
+    sizes: tuple[tuple[float, int], ...] = ((0.5, 80), (0.3, 96), (0.2, 128))
     rate: float = 1.5e-3
     warm_up: float = 0.04
     decay: float = 0.05

@@ -31,7 +31,7 @@ class Design:
     image_size_px: int = 128
     embed_dim: int = 256
     text_width: int = 192
-    text_layers: int = 3
+    text_layers: int = 2
     text_heads: int = 3
 
 
