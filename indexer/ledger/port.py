@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Protocol
 
+from indexer.ledger.reindexes import ReindexRecord
 from indexer.products import CatalogProduct
 
 
@@ -44,6 +46,7 @@ class RunPlan:
         limit: most products to read, 0 for all.
         batch_products: products in a batch; another size would number the batches differently.
         retry_of: run whose failures are tried again, empty for a feed.
+        target: collection that a reindex fills; empty for a run that writes behind the alias.
     """
 
     alias: str
@@ -53,6 +56,12 @@ class RunPlan:
     limit: int = 0
     batch_products: int = 256
     retry_of: str = ""
+    target: str = ""
+
+    @property
+    def line(self) -> str:
+        """Runs of one line follow each other: a new one supersedes the one before; others do not concern it."""
+        return self.target or self.alias
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +174,10 @@ class RunLedger(Protocol):
     """Durable record of runs; every method raises ``LedgerUnavailable`` if it cannot be read or written."""
 
     def begin(self, plan: RunPlan) -> RunBegin:
-        """Resumes the alias's latest run if it has this plan and did not end, else records a new run.
+        """Resumes the latest run of the plan's line if it has this plan and did not end, else records a new run.
 
-        An unfinished run with another plan is marked superseded. A retry is never resumed: what is left to retry is
-        read anew each time.
+        An unfinished run of the line with another plan is marked superseded. A retry is never resumed: what is left to
+        retry is read anew each time.
         """
         ...
 
@@ -212,6 +221,36 @@ class RunLedger(Protocol):
         """Which of these ids the run's feed named."""
         ...
 
+    def save_reindex(self, record: ReindexRecord) -> None:
+        """Records a reindex, or what became of it, by its id."""
+        ...
+
+    def reindexes(self, limit: int = 20) -> Sequence[ReindexRecord]:
+        """The latest reindexes, newest first."""
+        ...
+
+    def lease(self, name: str, holder: str, ttl_s: float) -> str:
+        """Takes or renews the sole right to do something, for ``ttl_s`` seconds; atomic between processes.
+
+        Args:
+            name: of the right.
+            holder: who asks, unlike every other.
+            ttl_s: after which it lapses if it is not renewed.
+
+        Returns:
+            Who holds it now: ``holder``, or another whose time has not lapsed.
+        """
+        ...
+
+    def release(self, name: str, holder: str) -> None:
+        """Gives a lease back; nothing happens if another holds it."""
+        ...
+
     def close(self) -> None:
         """Releases files and connections."""
         ...
+
+
+def new_run_id() -> str:
+    """An id for a run or reindex: sorts by time to the microsecond; the random end keeps two hosts apart."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{secrets.token_hex(2)}"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import secrets
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
@@ -14,10 +14,20 @@ from pathlib import Path
 from typing import Any
 
 from indexer.errors import LedgerUnavailable, RunNotFound
-from indexer.ledger.port import BatchReport, Counts, Failure, RunBegin, RunPlan, RunRecord, RunState, Stage
+from indexer.ledger.port import (
+    BatchReport,
+    Counts,
+    Failure,
+    RunBegin,
+    RunPlan,
+    RunRecord,
+    RunState,
+    Stage,
+    new_run_id,
+)
+from indexer.ledger.reindexes import ReindexCheck, ReindexRecord, ReindexState
 from indexer.products import CatalogProduct
 
-_SCHEMA_VERSION = 1
 _COUNT_NAMES = tuple(item.name for item in fields(Counts))
 _VARIABLES = 500
 _SCHEMA = f"""
@@ -34,6 +44,12 @@ CREATE TABLE failures (
 CREATE INDEX failures_of_product ON failures (run_id, product_id);
 CREATE TABLE seen (run_id TEXT NOT NULL, product_id TEXT NOT NULL, PRIMARY KEY (run_id, product_id)) WITHOUT ROWID;
 """
+_REINDEXES = """
+CREATE TABLE reindexes (reindex_id TEXT PRIMARY KEY, record TEXT NOT NULL);
+CREATE TABLE leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, until_s REAL NOT NULL) WITHOUT ROWID;
+"""
+_VERSIONS = (_SCHEMA, _REINDEXES)
+"""Statements that lead from each version of the file to the next; its version is how many were run."""
 
 
 class SqliteLedger:
@@ -62,9 +78,7 @@ class SqliteLedger:
     def begin(self, plan: RunPlan) -> RunBegin:
         """See ``RunLedger``."""
         with self._transaction() as db:
-            row = db.execute(
-                "SELECT * FROM runs WHERE alias = ? ORDER BY run_id DESC LIMIT 1", (plan.alias,)
-            ).fetchone()
+            row = db.execute("SELECT * FROM runs WHERE alias = ? ORDER BY run_id DESC LIMIT 1", (plan.line,)).fetchone()
             latest = self._record(row) if row else None
             if latest and latest.state == RunState.RUNNING and latest.plan == plan and not plan.retry_of:
                 db.execute("UPDATE runs SET updated_at = ? WHERE run_id = ?", (_now_text(), latest.run_id))
@@ -72,12 +86,12 @@ class SqliteLedger:
                 return RunBegin(latest, frozenset(number for (number,) in done))
             db.execute(
                 "UPDATE runs SET state = ? WHERE alias = ? AND state = ?",
-                (RunState.SUPERSEDED, plan.alias, RunState.RUNNING),
+                (RunState.SUPERSEDED, plan.line, RunState.RUNNING),
             )
-            run_id, now = _new_run_id(), _now_text()
+            run_id, now = new_run_id(), _now_text()
             db.execute(
                 "INSERT INTO runs (run_id, plan, alias, state, started_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)",
-                (run_id, json.dumps(asdict(plan)), plan.alias, RunState.RUNNING, now, now),
+                (run_id, json.dumps(asdict(plan)), plan.line, RunState.RUNNING, now, now),
             )
             return RunBegin(self._run(run_id))
 
@@ -162,6 +176,33 @@ class SqliteLedger:
                 found.update(row[0] for row in db.execute(query, (run_id, *part)))
         return frozenset(found)
 
+    def save_reindex(self, record: ReindexRecord) -> None:
+        """See ``RunLedger``."""
+        value = json.dumps(asdict(record), default=datetime.isoformat)
+        with self._transaction() as db:
+            db.execute("INSERT OR REPLACE INTO reindexes VALUES (?, ?)", (record.reindex_id, value))
+
+    def reindexes(self, limit: int = 20) -> Sequence[ReindexRecord]:
+        """See ``RunLedger``."""
+        with self._reading() as db:
+            rows = db.execute("SELECT record FROM reindexes ORDER BY reindex_id DESC LIMIT ?", (limit,)).fetchall()
+        return [_reindex(json.loads(row["record"])) for row in rows]
+
+    def lease(self, name: str, holder: str, ttl_s: float) -> str:
+        """See ``RunLedger``; the clock is this machine's, whose file it is."""
+        now_s = time.time()
+        with self._transaction() as db:
+            row = db.execute("SELECT holder FROM leases WHERE name = ? AND until_s > ?", (name, now_s)).fetchone()
+            if row is not None and row["holder"] != holder:
+                return str(row["holder"])
+            db.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?)", (name, holder, now_s + ttl_s))
+            return holder
+
+    def release(self, name: str, holder: str) -> None:
+        """See ``RunLedger``."""
+        with self._transaction() as db:
+            db.execute("DELETE FROM leases WHERE name = ? AND holder = ?", (name, holder))
+
     def close(self) -> None:
         """See ``RunLedger``."""
         with self._lock:
@@ -170,14 +211,13 @@ class SqliteLedger:
     def _migrate(self) -> None:
         with self._transaction() as db:
             version = db.execute("PRAGMA user_version").fetchone()[0]
-            if version > _SCHEMA_VERSION:
+            if version > len(_VERSIONS):
                 raise LedgerUnavailable(
                     f"The ledger {self._path} was written by a newer version of this program.", "Update the program."
                 )
-            if version == 0:
-                for statement in _SCHEMA.split(";"):
-                    db.execute(statement)
-                db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+            for statement in ";".join(_VERSIONS[version:]).split(";"):
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version = {len(_VERSIONS)}")
 
     def _failures_owner(self, run_id: str) -> str:
         return self._run(run_id).plan.retry_of or run_id
@@ -263,9 +303,16 @@ def _failure(row: sqlite3.Row) -> Failure:
     )
 
 
-def _new_run_id() -> str:
-    """Sorts by time to the microsecond; the random end keeps two hosts apart."""
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{secrets.token_hex(2)}"
+def _reindex(value: dict[str, Any]) -> ReindexRecord:
+    return ReindexRecord(
+        **value
+        | {
+            "state": ReindexState(value["state"]),
+            "checks": tuple(ReindexCheck(**check) for check in value["checks"]),
+            "started_at": datetime.fromisoformat(value["started_at"]),
+            "updated_at": datetime.fromisoformat(value["updated_at"]),
+        }
+    )
 
 
 def _now_text() -> str:

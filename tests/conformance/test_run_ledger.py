@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from indexer.errors import RunNotFound
-from indexer.ledger.port import BatchReport, Counts, Failure, RunLedger, RunPlan, RunState, Stage
+from indexer.ledger.port import BatchReport, Counts, Failure, RunLedger, RunPlan, RunState, Stage, new_run_id
+from indexer.ledger.reindexes import ReindexCheck, ReindexRecord, ReindexState
 from indexer.ledger.sqlite import SqliteLedger
 from indexer.products import CatalogProduct
 
@@ -187,3 +189,64 @@ def test_an_unknown_run_is_told_with_the_latest_ones(ledger: RunLedger) -> None:
     run_id = ledger.begin(PLAN).record.run_id
     with pytest.raises(RunNotFound, match=run_id):
         ledger.failures("nope")
+
+
+def test_a_reindexs_run_and_the_aliass_runs_do_not_supersede_each_other(ledger: RunLedger) -> None:
+    filling = replace(PLAN, target="products--abc--000007")
+    run_id = ledger.begin(filling).record.run_id
+    ledger.record_batch(run_id, report(0))
+    other = ledger.begin(PLAN).record.run_id
+    assert ledger.begin(replace(PLAN, feed_version="2")).record.run_id != other
+    assert ledger.run(other).state is RunState.SUPERSEDED
+    resumed = ledger.begin(filling)
+    assert (resumed.record.run_id, resumed.finished_batches) == (run_id, frozenset({0}))
+    assert resumed.record.plan == filling
+
+
+def made_up_reindex() -> ReindexRecord:
+    now = datetime.now(UTC)
+    return ReindexRecord(
+        reindex_id=new_run_id(),
+        alias="products--abc",
+        feed="/feeds/a.xml",
+        target="products--abc--000008",
+        donor="products--abc--000007",
+        state=ReindexState.FILLING,
+        started_at=now,
+        updated_at=now,
+    )
+
+
+def test_a_reindex_is_recorded_as_it_goes_on(ledger: RunLedger) -> None:
+    assert ledger.reindexes() == []
+    first, second = made_up_reindex(), made_up_reindex()
+    ledger.save_reindex(first)
+    ledger.save_reindex(second)
+    done = replace(
+        first,
+        state=ReindexState.FAILED,
+        run_id="r",
+        events_from="17",
+        checks=(ReindexCheck("recall@10", 0.5, 0.95, passed=False, detail="50 %"),),
+        reason="recall@10 is 0.5",
+    )
+    ledger.save_reindex(done)
+    assert ledger.reindexes() == [second, done]
+    assert ledger.reindexes(1) == [second]
+
+
+def test_a_lease_has_one_holder_until_it_is_given_back(ledger: RunLedger) -> None:
+    assert ledger.lease("reindex", "a", 60) == "a"
+    assert ledger.lease("reindex", "b", 60) == "a"
+    assert ledger.lease("other", "b", 60) == "b"
+    assert ledger.lease("reindex", "a", 60) == "a"
+    ledger.release("reindex", "b")
+    assert ledger.lease("reindex", "b", 60) == "a"
+    ledger.release("reindex", "a")
+    assert ledger.lease("reindex", "b", 60) == "b"
+
+
+def test_a_lease_that_is_not_renewed_lapses(ledger: RunLedger) -> None:
+    assert ledger.lease("reindex", "a", 0.01) == "a"
+    time.sleep(0.1)
+    assert ledger.lease("reindex", "b", 60) == "b"

@@ -1,0 +1,70 @@
+"""What is recorded of a reindex, so that it can be watched, resumed, promoted and rolled back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class ReindexState(StrEnum):
+    """Where a reindex is.
+
+    One whose process died stays ``filling`` until the same command goes on with it.
+    """
+
+    FILLING = "filling"
+    FAILED = "failed"
+    VERIFIED = "verified"
+    PROMOTED = "promoted"
+
+
+@dataclass(frozen=True, slots=True)
+class ReindexCheck:
+    """One thing that was verified.
+
+    Attributes:
+        name: e.g. ``recall@10``.
+        value: what was measured.
+        limit: what it is held against.
+        passed: whether it is good enough.
+        detail: the measurement in words.
+    """
+
+    name: str
+    value: float
+    limit: float
+    passed: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReindexRecord:
+    """A reindex as the ledger knows it.
+
+    Attributes:
+        reindex_id: sorts by time.
+        alias: name of the alias that it is for.
+        feed: absolute path.
+        target: physical collection that is filled.
+        donor: collection behind the alias when it began, whose vectors are copied; empty if there was none.
+        state: where it is.
+        run_id: of the run that fills the target, empty before it began.
+        events_from: position in the event log when it began; later events are caught up.
+        checks: of the last verification.
+        reason: why it failed, else empty.
+        started_at, updated_at: UTC.
+    """
+
+    reindex_id: str
+    alias: str
+    feed: str
+    target: str
+    donor: str
+    state: ReindexState
+    started_at: datetime
+    updated_at: datetime
+    run_id: str = ""
+    events_from: str = ""
+    checks: tuple[ReindexCheck, ...] = ()
+    reason: str = ""
