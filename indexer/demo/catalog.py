@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +20,7 @@ from indexer.demo.photographs import Change, changed_photo, shop_photo
 from indexer.demo.questions import photo_questions, text_questions
 from indexer.demo.rendering.scene import Look
 from indexer.errors import ConfigurationError
+from indexer.processors import available_cores
 
 CATALOG_VERSION = 1
 """Raised whenever the same arguments would give other files."""
@@ -96,7 +96,7 @@ def write_catalog(folder: Path, plan: Plan, *, progress: Progress | None = None,
     # Beside the target, so that the rename at the end stays within one file system.
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        _write_into(scratch, plan, progress, workers or len(os.sched_getaffinity(0)))
+        _write_into(scratch, plan, progress, workers or available_cores())
         _replace(folder, scratch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

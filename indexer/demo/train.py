@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -27,6 +26,7 @@ from indexer.demo.training.loop import Place, Schedule, Share, Trainer
 from indexer.demo.training.model import Design, new_model, store_weights, tokenizer_of, write_config
 from indexer.demo.training.sources import Groceries, Pixels, read_clothes, read_groceries
 from indexer.demo.training.tokenizer import save_tokenizer, train_tokenizer
+from indexer.processors import available_cores
 
 PROBE = Plan(products=200, image_size_px=192, seed=6, text_queries_per_language=60, photo_queries_per_change=40)
 """A sample catalog to look at while training: not the one that figures are stated for."""
@@ -129,7 +129,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--looks", type=int, default=7000, help="made-up products drawn for training")
     parser.add_argument("--check-every", type=int, default=500, help="steps between dev figures")
     parser.add_argument("--keep-dev", action="store_true", help="leave the dev photos out of training")
-    parser.add_argument("--processes", type=int, default=len(os.sched_getaffinity(0)), help="one thread each")
+    parser.add_argument("--processes", type=int, default=available_cores(), help="one thread each")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args(arguments)
 

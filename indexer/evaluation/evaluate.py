@@ -60,7 +60,7 @@ def evaluate(
         result = {name: metric(ranked, query.relevant) for name, metric in METRICS.items()}
         scores[_ALL].append(result)
         if group_by:
-            scores[str(query.fields.get(group_by))].append(result)
+            scores[str(query.fields.get(group_by, "(none)"))].append(result)
         done(count)
     return [
         GroupScores(

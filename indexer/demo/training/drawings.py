@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from indexer.demo.rendering.patterns import PATTERNS
 from indexer.demo.rendering.scene import Look, draw
 from indexer.demo.rendering.shapes import DRAWINGS
 from indexer.demo.training.sources import Pixels
+from indexer.processors import available_cores
 
 DRAWING_PX = 144
 VIEWS_PER_LOOK = 3
@@ -94,7 +94,7 @@ def drawings(folder: Path, count: int, seed: int) -> Drawings:
 def _drawn_in_parallel(looks: list[Look], seed: int) -> Iterator[Pixels]:
     started_s = time.monotonic()
     jobs = [(look, seed * 1_000_003 + i) for i, look in enumerate(looks)]
-    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(available_cores(), mp_context=multiprocessing.get_context("spawn")) as pool:
         for done, views in enumerate(pool.map(_draw_views, jobs, chunksize=8), start=1):
             if done % 200 == 0:
                 spent_s = time.monotonic() - started_s
