@@ -22,7 +22,8 @@ from indexer import bootstrap
 from indexer.embedding.choice import DEMO_MODEL
 from indexer.embedding.port import Embedder
 from indexer.embedding.torch_backend import TorchEmbedder
-from indexer.indexing.run import IndexOptions, IndexParts, index_feed
+from indexer.indexing.inline import IndexParts, InlineDispatcher
+from indexer.indexing.run import IndexOptions, index_feed
 from indexer.settings import load_settings
 from tests.pictures import catalog_row, drawn_picture, write_feed
 
@@ -98,7 +99,7 @@ def rate(work: Callable[[], None], count: int) -> float:
 
 def run(folder: Path, parts: IndexParts) -> None:
     """An index run."""
-    index_feed(folder / "feed.jsonl", IndexOptions(), parts)
+    index_feed(folder / "feed.jsonl", IndexOptions(), InlineDispatcher(parts))
 
 
 def raw_forward(embedder: Embedder, count: int) -> None:

@@ -5,25 +5,32 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from importlib.metadata import entry_points
+from typing import Any
 
 from indexer.embedding.port import Embedder
 from indexer.errors import ConfigurationError
 from indexer.images.download import RemoteImages
 from indexer.images.source import ImagesByReference, LocalImages
+from indexer.indexing.dispatcher import Dispatcher
+from indexer.indexing.inline import IndexParts, InlineDispatcher
 from indexer.indexing.pipeline import IndexPipeline
-from indexer.indexing.run import IndexParts
 from indexer.ledger.port import RunLedger
 from indexer.ledger.sqlite import SqliteLedger
 from indexer.settings import Settings
 from indexer.store.port import VectorStore
 
 
-def open_store(settings: Settings) -> VectorStore:
+def open_store(settings: Settings, *, read_only: bool = False) -> VectorStore:
     """The vector store that the settings name.
+
+    Args:
+        settings: effective ones.
+        read_only: for a process that only searches: the read-only key, and little patience with a failing server.
 
     Raises:
         ConfigurationError: a server without an address.
-        StoreUnavailable: it does not answer.
+        StoreUnavailable, StoreRefused: it does not answer, or not with this key.
     """
     if settings.store == "edge":
         from indexer.store.edge_store import EdgeStore
@@ -31,23 +38,25 @@ def open_store(settings: Settings) -> VectorStore:
         return EdgeStore(settings.data_dir / "store", settings.index_tuning(), follow_s=settings.follow_s)
     if not settings.qdrant_url:
         raise ConfigurationError("The store is a Qdrant server, but qdrant_url is empty.", "Set VITRINE_QDRANT_URL.")
+    from indexer.store.qdrant_gateway import QdrantGateway
     from indexer.store.qdrant_store import QdrantStore
 
-    return QdrantStore.connect(
-        settings.qdrant_url,
-        settings.index_tuning(),
-        api_key=settings.qdrant_api_key.get_secret_value(),
-        timeout_s=settings.qdrant_timeout_s,
-    )
+    options = settings.server_options(read_only=read_only)
+    gateway = QdrantGateway.connect(settings.server_address(read_only=read_only), settings.index_tuning(), options)
+    return QdrantStore(gateway, options)
 
 
 def open_ledger(settings: Settings) -> RunLedger:
     """The run ledger.
 
     Raises:
+        ConfigurationError: its part is not installed, or its address is not set.
         LedgerUnavailable: it cannot be opened.
     """
-    return SqliteLedger(settings.data_dir / "ledger.sqlite3")
+    if settings.ledger == "sqlite":
+        return SqliteLedger(settings.data_dir / "ledger.sqlite3")
+    ledger: RunLedger = _installed("vitrine.ledgers", settings.ledger)(settings)
+    return ledger
 
 
 def open_embedder(settings: Settings) -> Embedder:
@@ -62,6 +71,21 @@ def open_embedder(settings: Settings) -> Embedder:
     # Pillow, libtiff's wrapper included, warns about odd files; what matters is in the ImageError
     warnings.filterwarnings("ignore", module=r"PIL\.")
     return load_embedder(settings.model_choice())
+
+
+@contextmanager
+def dispatching(settings: Settings) -> Iterator[Dispatcher]:
+    """Whoever carries out index runs, released at the end.
+
+    Raises:
+        VitrineError: a part cannot be had.
+    """
+    if settings.dispatcher == "inline":
+        with indexing(settings) as parts:
+            yield InlineDispatcher(parts)
+        return
+    with _installed("vitrine.dispatchers", settings.dispatcher)(settings) as dispatcher:
+        yield dispatcher
 
 
 @contextmanager
@@ -85,3 +109,16 @@ def indexing(settings: Settings) -> Iterator[IndexParts]:
             IndexPipeline(embedder, source, settings.image_limits(), image_threads=settings.image_thread_count())
         )
         yield IndexParts(embedder, store, ledger, pipeline, settings.catalog)
+
+
+def _installed(group: str, name: str) -> Any:
+    """A part of another package, which this one must not import: it is found by its entry point.
+
+    Raises:
+        ConfigurationError: no installed package offers it.
+    """
+    for entry_point in entry_points(group=group, name=name):
+        return entry_point.load()
+    raise ConfigurationError(
+        f"No installed package offers {name} ({group}).", "Install this program again: pip install --editable ."
+    )

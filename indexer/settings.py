@@ -16,6 +16,8 @@ from indexer.errors import ConfigurationError
 from indexer.images.download import DownloadLimits
 from indexer.images.limits import ImageLimits
 from indexer.processors import available_cores
+from indexer.store.qdrant_options import ServerAddress, ServerOptions
+from indexer.store.retries import RetryPolicy
 from indexer.store.tuning import IndexTuning
 
 ENV_PREFIX = "VITRINE_"
@@ -54,7 +56,25 @@ class Settings(BaseModel):
     store: Literal["edge", "qdrant"] = Field("edge", description="edge: embedded, in data_dir; qdrant: a server.")
     qdrant_url: str = Field("", description="Address of the Qdrant server.")
     qdrant_api_key: SecretStr = Field(SecretStr(""), description="Its API key.")
+    qdrant_read_only_api_key: SecretStr = Field(
+        SecretStr(""), description="A key that may only read, for the search API; empty: qdrant_api_key."
+    )
+    qdrant_prefer_grpc: bool = Field(True, description="Whether gRPC carries the calls; else REST.")
+    qdrant_grpc_port: int = Field(6334, ge=1, le=65535, description="Port of gRPC, on the host of qdrant_url.")
     qdrant_timeout_s: int = Field(10, ge=1, description="Seconds to wait for an answer of the server.")
+    qdrant_retry_s: float = Field(
+        60.0, ge=0, description="Seconds over which a call that failed in passing is tried again while indexing."
+    )
+    qdrant_search_retry_s: float = Field(2.0, ge=0, description="The same, while a shopper waits.")
+    qdrant_upsert_points: int = Field(128, ge=1, le=256, description="Most points in one call.")
+    qdrant_shard_number: int = Field(0, ge=0, description="Shards of a new collection; 0: the server's default.")
+    qdrant_replication_factor: int = Field(0, ge=0, description="Copies of each shard; 0: the server's default.")
+    qdrant_write_consistency_factor: int = Field(
+        0, ge=0, description="Copies that must have a write before it counts; 0: the server's default."
+    )
+    qdrant_build_s: float = Field(
+        3600.0, gt=0, description="Longest wait for the server to build a new collection's search index."
+    )
     exact_below: int = Field(10_000, ge=1, description="Fewer points than this are compared one by one, exactly.")
     hnsw_m: int = Field(16, ge=4, le=128, description="Edges of a node in the HNSW graph.")
     hnsw_ef_construct: int = Field(128, ge=4, description="Candidates while the graph is built.")
@@ -75,6 +95,21 @@ class Settings(BaseModel):
     download_timeout_s: float = Field(20.0, gt=0, description="Longest download of one picture.")
     download_connections: int = Field(64, ge=1, description="Downloads at the same time.")
     download_connections_per_host: int = Field(8, ge=1, description="Downloads at the same time from one host.")
+
+    ledger: Literal["sqlite", "redis"] = Field("sqlite", description="Runs on record: sqlite, in data_dir; redis.")
+    dispatcher: Literal["inline", "celery"] = Field(
+        "inline", description="Batches are done inline, by this process; celery: by workers."
+    )
+    redis_url: SecretStr = Field(SecretStr(""), description="Address of Redis, with its password.")
+    concurrency: int = Field(3, ge=1, le=64, description="Batches that a worker has in hand at the same time.")
+    dispatch_ahead: int = Field(256, ge=1, description="Batches of a run that may wait for workers.")
+    worker_lease_s: float = Field(30.0, gt=0, description="Seconds of silence after which a worker counts as lost.")
+    visibility_timeout_s: int = Field(
+        3600, ge=1, description="Seconds after which an unacknowledged message is delivered again."
+    )
+    retry_limit: int = Field(8, ge=0, description="How often what may pass is tried again before it is a failure.")
+    retry_base_s: float = Field(1.0, gt=0, description="Longest wait before the first retry; doubles with each.")
+    retry_max_s: float = Field(60.0, gt=0, description="Longest wait before any retry.")
 
     host: str = Field("127.0.0.1", description="Address that the search API listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port that it listens on.")
@@ -105,6 +140,30 @@ class Settings(BaseModel):
             self.download_connections_per_host,
             self.download_connections,
             self.image_allowed_hosts,
+        )
+
+    def server_address(self, *, read_only: bool = False) -> ServerAddress:
+        """The part that reaches a Qdrant server.
+
+        Args:
+            read_only: for a process that only searches.
+        """
+        key = self.qdrant_api_key.get_secret_value()
+        if read_only:
+            key = self.qdrant_read_only_api_key.get_secret_value() or key
+        return ServerAddress(
+            self.qdrant_url, key, self.qdrant_prefer_grpc, self.qdrant_grpc_port, self.qdrant_timeout_s
+        )
+
+    def server_options(self, *, read_only: bool = False) -> ServerOptions:
+        """The part that says how collections on a server are made, written and, if need be, asked again."""
+        return ServerOptions(
+            retries=RetryPolicy(self.qdrant_search_retry_s if read_only else self.qdrant_retry_s),
+            shards=self.qdrant_shard_number,
+            replicas=self.qdrant_replication_factor,
+            write_consistency=self.qdrant_write_consistency_factor,
+            upsert_points=self.qdrant_upsert_points,
+            build_s=self.qdrant_build_s,
         )
 
     def index_tuning(self) -> IndexTuning:

@@ -21,6 +21,7 @@ from indexer.demo.catalog import FEED, QUERIES, write_sample_catalog
 from indexer.embedding.choice import DEMO_MODEL
 from indexer.embedding.port import Embedder
 from indexer.errors import VitrineError
+from indexer.indexing.inline import InlineDispatcher
 from indexer.indexing.run import IndexOptions, index_feed
 from indexer.settings import Settings
 from search_api.app import create_app
@@ -83,7 +84,8 @@ def _picture_bar() -> Iterator[Progress]:
 def _indexed(catalog: Path, settings: Settings) -> tuple[Embedder, int]:
     options = IndexOptions(full=True, batch_products=settings.batch_products)
     with bootstrap.indexing(settings) as parts:
-        code = supervise(lambda listen: index_feed(catalog / FEED, options, parts, listen), parts.ledger)
+        dispatcher = InlineDispatcher(parts)
+        code = supervise(lambda listen: index_feed(catalog / FEED, options, dispatcher, listen), parts.ledger)
         return parts.embedder, code
 
 

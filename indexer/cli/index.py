@@ -32,8 +32,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs ``index``."""
     settings = settings_of(arguments).settings
     options = IndexOptions(arguments.full, arguments.limit, settings.batch_products, settings.default_currency)
-    with bootstrap.indexing(settings) as parts:
-        return supervise(lambda listen: index_feed(arguments.feed, options, parts, listen), parts.ledger)
+    with bootstrap.dispatching(settings) as dispatcher:
+        return supervise(lambda listen: index_feed(arguments.feed, options, dispatcher, listen), dispatcher.ledger)
 
 
 def _positive(text: str) -> int:

@@ -23,5 +23,5 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs ``retry``."""
     settings = settings_of(arguments).settings
     run_id, size = arguments.run_id, settings.batch_products
-    with bootstrap.indexing(settings) as parts:
-        return supervise(lambda listen: retry_failures(run_id, size, parts, listen), parts.ledger)
+    with bootstrap.dispatching(settings) as dispatcher:
+        return supervise(lambda listen: retry_failures(run_id, size, dispatcher, listen), dispatcher.ledger)

@@ -13,9 +13,10 @@ from indexer.embedding.port import Embedder
 from indexer.images.download import DownloadLimits, RemoteImages
 from indexer.images.limits import ImageLimits
 from indexer.images.source import ImagesByReference, LocalImages
+from indexer.indexing.inline import IndexParts, InlineDispatcher
 from indexer.indexing.pipeline import IndexPipeline
 from indexer.indexing.progress import IndexProgress
-from indexer.indexing.run import IndexOptions, IndexParts, index_feed, retry_failures
+from indexer.indexing.run import IndexOptions, index_feed, retry_failures
 from indexer.ledger.port import RunRecord
 from indexer.ledger.sqlite import SqliteLedger
 from indexer.store.edge_store import EdgeStore
@@ -31,14 +32,18 @@ class Shop:
 
     parts: IndexParts
 
+    @property
+    def dispatcher(self) -> InlineDispatcher:
+        return InlineDispatcher(self.parts)
+
     def index(self, feed: Path, *, full: bool = False, limit: int = 0, batch: int = 4) -> RunRecord:
-        return index_feed(feed, IndexOptions(full=full, limit=limit, batch_products=batch), self.parts)
+        return index_feed(feed, IndexOptions(full=full, limit=limit, batch_products=batch), self.dispatcher)
 
     def index_listening(self, feed: Path, listen: Callable[[IndexProgress], None]) -> RunRecord:
-        return index_feed(feed, IndexOptions(batch_products=4), self.parts, listen)
+        return index_feed(feed, IndexOptions(batch_products=4), self.dispatcher, listen)
 
     def retry(self, run_id: str) -> RunRecord:
-        return retry_failures(run_id, 4, self.parts)
+        return retry_failures(run_id, 4, self.dispatcher)
 
     def reader(self) -> CollectionReader:
         return self.parts.store.reader(self.parts.alias)

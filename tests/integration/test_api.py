@@ -19,8 +19,9 @@ from indexer.errors import ModelFailed, ModelWeightsMissing
 from indexer.images.download import DownloadLimits, RemoteImages
 from indexer.images.limits import ImageLimits
 from indexer.images.source import ImagesByReference, LocalImages
+from indexer.indexing.inline import IndexParts, InlineDispatcher
 from indexer.indexing.pipeline import IndexPipeline
-from indexer.indexing.run import IndexOptions, IndexParts, index_feed
+from indexer.indexing.run import IndexOptions, index_feed
 from indexer.ledger.sqlite import SqliteLedger
 from indexer.points import Vectors
 from indexer.settings import Settings, load_settings
@@ -68,7 +69,8 @@ def index(feed: Path, data_dir: Path, embedder: Embedder, *, full: bool = False)
     store = EdgeStore(data_dir / "store", settings.index_tuning(), follow_s=0)
     source = ImagesByReference(LocalImages(limits), RemoteImages(limits, DownloadLimits()))
     with IndexPipeline(embedder, source, limits, image_threads=2) as pipeline:
-        index_feed(feed, IndexOptions(full=full), IndexParts(embedder, store, ledger, pipeline, settings.catalog))
+        parts = IndexParts(embedder, store, ledger, pipeline, settings.catalog)
+        index_feed(feed, IndexOptions(full=full), InlineDispatcher(parts))
     ledger.close()
     store.close()
 

@@ -1,0 +1,85 @@
+"""How a run begins and ends, whoever carries out its batches."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+
+from indexer.indexing.progress import Phase
+from indexer.ledger.port import RunBegin, RunLedger, RunPlan, RunRecord, RunState
+from indexer.spaces import EmbeddingSpace
+from indexer.store.port import Alias, CollectionWriter, VectorStore
+
+_log = logging.getLogger(__name__)
+_REMOVAL_CHUNK = 1000
+
+
+def open_run_writer(
+    plan: RunPlan, store: VectorStore, ledger: RunLedger, alias: Alias, space: EmbeddingSpace
+) -> CollectionWriter:
+    """A writer for a run that is about to begin or to be resumed.
+
+    Where a store lets one writer in, its lock comes before the ledger: a second run must not touch the ledger of the
+    one that holds it.
+
+    Raises:
+        StoreLocked: another run is writing.
+    """
+    resumable = next((run for run in ledger.runs() if run.plan == plan and run.state is RunState.RUNNING), None)
+    return store.writer(alias, space, resume_of=resumable.collection if resumable else "")
+
+
+def begin_run(plan: RunPlan, ledger: RunLedger, writer: CollectionWriter) -> RunBegin:
+    """Records the run, or finds the one that an equal plan began; forgets batches whose points are gone."""
+    begun = ledger.begin(plan)
+    if begun.finished_batches and not writer.continues:
+        _log.warning("what run %s had written is gone; it begins anew", begun.record.run_id)
+        ledger.restart(begun.record.run_id)
+        return RunBegin(ledger.run(begun.record.run_id))
+    return begun
+
+
+def end_run(
+    run_id: str, ledger: RunLedger, writer: CollectionWriter, reason: str, tell: Callable[[Phase], None]
+) -> RunRecord:
+    """Removes what left the feed, if the plan says so, publishes, and ends the run on record.
+
+    Args:
+        run_id: of a run whose batches are all done.
+        reason: why the run failed all the same, else empty; then nothing is removed.
+        tell: called as each phase begins.
+    """
+    record = ledger.run(run_id)
+    removed = 0
+    if record.plan.full and not reason:
+        if record.counts.products == 0:
+            reason = "The feed names no product that can be indexed, so nothing was removed. Check the feed."
+        else:
+            tell(Phase.REMOVING)
+            removed = _remove_what_left(run_id, ledger, writer)
+    tell(Phase.PUBLISHING)
+    writer.publish()
+    return ledger.finish(run_id, RunState.FAILED if reason else RunState.FINISHED, removed=removed, reason=reason)
+
+
+def _remove_what_left(run_id: str, ledger: RunLedger, writer: CollectionWriter) -> int:
+    gone: dict[str, int] = {}
+    for chunk in _chunks(writer.product_ids(), _REMOVAL_CHUNK):
+        named = ledger.seen(run_id, list(dict.fromkeys(chunk)))
+        for product_id in chunk:
+            if product_id not in named:
+                gone[product_id] = gone.get(product_id, 0) + 1
+    for part in _chunks(iter(gone), _REMOVAL_CHUNK):
+        writer.delete_products(part)
+    return sum(gone.values())
+
+
+def _chunks(items: Iterable[str], size: int) -> Iterator[list[str]]:
+    chunk: list[str] = []
+    for item in items:
+        chunk.append(item)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
