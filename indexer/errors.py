@@ -31,10 +31,16 @@
     │   ├── SpaceMismatch
     │   ├── StoreLocked               (retryable)
     │   ├── StoreUnavailable          (retryable)
+    │   ├── StoreRefused
     │   └── StoreDamaged
     ├── LedgerError                   the run ledger
     │   ├── RunNotFound
     │   └── LedgerUnavailable         (retryable)
+    ├── EventError                    changes of single products
+    │   └── EventsUnavailable         (retryable)
+    ├── AccessError                   who may change the catalog
+    │   ├── AdminKeyRequired
+    │   └── AdminDisabled
     ├── QueryError                    what a searcher asked
     │   ├── QueryTextEmpty
     │   ├── QueryTextTooLong
@@ -245,6 +251,12 @@ class StoreUnavailable(StoreError):
     retryable = True
 
 
+class StoreRefused(StoreError):
+    """The store's server does not accept the call: a wrong key, a missing right, an impossible request."""
+
+    code = "store_refused"
+
+
 class StoreDamaged(StoreError):
     """Files of the store are missing or unreadable."""
 
@@ -268,6 +280,37 @@ class LedgerUnavailable(LedgerError):
 
     code = "ledger_unavailable"
     retryable = True
+
+
+class EventError(VitrineError):
+    """Changes of single products."""
+
+    code = "event_error"
+
+
+class EventsUnavailable(EventError):
+    """The event log or the queue of index runs cannot be reached or written now."""
+
+    code = "events_unavailable"
+    retryable = True
+
+
+class AccessError(VitrineError):
+    """Who may change the catalog."""
+
+    code = "access_error"
+
+
+class AdminKeyRequired(AccessError):
+    """The request has no admin key, or a wrong one."""
+
+    code = "admin_key_required"
+
+
+class AdminDisabled(AccessError):
+    """No admin key is configured, so nobody may change the catalog over HTTP."""
+
+    code = "admin_disabled"
 
 
 class QueryError(VitrineError):

@@ -45,9 +45,13 @@ STATUS_BY_ERROR: Mapping[type[VitrineError], int] = {
     errors.SpaceMismatch: 409,
     errors.StoreLocked: 503,
     errors.StoreUnavailable: 503,
+    errors.StoreRefused: 503,
     errors.StoreDamaged: 503,
     errors.RunNotFound: 404,
     errors.LedgerUnavailable: 503,
+    errors.EventsUnavailable: 503,
+    errors.AdminKeyRequired: 401,
+    errors.AdminDisabled: 403,
     errors.QueryTextEmpty: 422,
     errors.QueryTextTooLong: 422,
     errors.ProductNotFound: 404,
@@ -58,6 +62,8 @@ STATUS_BY_ERROR: Mapping[type[VitrineError], int] = {
 
 _CODE_BY_STATUS = {404: "route_not_found", 405: "method_not_allowed", 413: "image_too_large"}
 _TITLES = {
+    401: "Not authorised",
+    403: "Not allowed",
     404: "Not found",
     405: "Method not allowed",
     409: "Conflict",
