@@ -3,9 +3,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO := .demo
+COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast lint format bench constraints clean
+.PHONY: help install demo test test-fast lint format bench up down workers constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +42,21 @@ format: install ## put the code into its standard form
 
 bench: install ## measure reading, decoding, indexing and searching on this machine
 	$(BIN)/python -m benchmarks
+
+up: ## start Redis, Qdrant, a worker and the API in Docker (settings and secrets in .env)
+	@test -f .env || { echo "Copy .env.example to .env and put in secrets first."; exit 2; }
+	$(COMPOSE) up -d --build
+
+down: ## stop them; what they stored stays
+	$(COMPOSE) down
+
+workers: install ## run WORKERS=1 workers and the API without Docker, on REDIS_URL=... and QDRANT_URL=...
+	@test -n "$(REDIS_URL)" -a -n "$(QDRANT_URL)" || \
+		{ echo "Say where they are: make workers REDIS_URL=redis://HOST:6379/0 QDRANT_URL=http://HOST:6333"; exit 2; }
+	@export VITRINE_PROFILE=production VITRINE_REDIS_URL="$(REDIS_URL)" VITRINE_QDRANT_URL="$(QDRANT_URL)"; \
+	pids=; trap 'kill $$pids 2>/dev/null; wait' EXIT; trap 'exit 130' INT TERM; \
+	for number in $$(seq $(or $(WORKERS),1)); do $(BIN)/python -m workers & pids="$$pids $$!"; done; \
+	$(BIN)/python -m search_api $(if $(PORT),--port $(PORT)) & pids="$$pids $$!"; wait
 
 constraints: ## refresh constraints.txt with the newest versions that fit
 	rm -rf .venv-fresh

@@ -47,6 +47,14 @@ def test_every_error_code_is_documented_with_its_status() -> None:
     assert set(rows) == {leaf.code for leaf in error_leaves()} | others
 
 
+def test_codes_in_the_operations_guide_exist() -> None:
+    known = set(rows_of("docs/errors.md")) | set(Settings.model_fields)
+    table = text_of("docs/operations.md").partition("## What failures look like")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`([a-z]+(?:_[a-z]+)*)`", table)) - {"catalog", "status", "index"}
+    assert named
+    assert named <= known
+
+
 def test_the_apis_own_codes_are_documented() -> None:
     used = set(re.findall(r'"([a-z]+(?:_[a-z]+)+)"', text_of("search_api/problems.py")))
     assert {code for code in used if code.endswith(("_invalid", "_found", "_allowed", "_error"))} <= set(
