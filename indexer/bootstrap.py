@@ -10,6 +10,9 @@ from typing import Any
 
 from indexer.embedding.port import Embedder
 from indexer.errors import ConfigurationError
+from indexer.events.overlay import EventOverlay
+from indexer.events.port import EventLog
+from indexer.events.sqlite import SqliteEventLog
 from indexer.images.download import RemoteImages
 from indexer.images.source import ImagesByReference, LocalImages
 from indexer.indexing.dispatcher import Dispatcher
@@ -59,6 +62,19 @@ def open_ledger(settings: Settings) -> RunLedger:
     return ledger
 
 
+def open_event_log(settings: Settings) -> EventLog:
+    """What events said of single products; kept where the ledger is.
+
+    Raises:
+        ConfigurationError: its part is not installed, or its address is not set.
+        EventsUnavailable: it cannot be opened.
+    """
+    if settings.ledger == "sqlite":
+        return SqliteEventLog(settings.data_dir / "events.sqlite3")
+    log: EventLog = _installed("vitrine.event_logs", settings.ledger)(settings)
+    return log
+
+
 def open_embedder(settings: Settings) -> Embedder:
     """The model, loaded and warm; takes seconds.
 
@@ -99,6 +115,8 @@ def indexing(settings: Settings) -> Iterator[IndexParts]:
         # cheap parts first: what is wrong with them is told before seconds go into the model
         ledger = open_ledger(settings)
         stack.callback(ledger.close)
+        events = open_event_log(settings)
+        stack.callback(events.close)
         store = open_store(settings)
         stack.callback(store.close)
         embedder = open_embedder(settings)
@@ -106,7 +124,13 @@ def indexing(settings: Settings) -> Iterator[IndexParts]:
         stack.callback(remote.close)
         source = ImagesByReference(LocalImages(settings.image_limits()), remote)
         pipeline = stack.enter_context(
-            IndexPipeline(embedder, source, settings.image_limits(), image_threads=settings.image_thread_count())
+            IndexPipeline(
+                embedder,
+                source,
+                settings.image_limits(),
+                image_threads=settings.image_thread_count(),
+                events=EventOverlay(events),
+            )
         )
         yield IndexParts(embedder, store, ledger, pipeline, settings.catalog)
 

@@ -41,7 +41,7 @@ def create_app(
     Raises:
         VitrineError: the store cannot be opened.
     """
-    store = bootstrap.open_store(settings)
+    store = bootstrap.open_store(settings, read_only=True)
     gate = ModelGate(lambda: load_embedder(settings), queue=settings.query_queue, on_load_failure=on_load_failure)
     service = SearchService(
         gate,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import secrets
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 from indexer.embedding.choice import LOCAL_DIR, ModelChoice
 from indexer.embedding.port import Embedder
 from tests.checkpoints import write_tiny_checkpoint
+from tests.qdrant_server import REAL_URL, remove_catalog, running_stand_in
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -71,3 +74,28 @@ def tiny_embedder(tiny_model: str) -> Embedder:
     from indexer.embedding.load import load_embedder
 
     return load_embedder(ModelChoice(model=tiny_model, device="cpu", threads=1))
+
+
+@pytest.fixture(scope="session")
+def qdrant_url() -> Iterator[str]:
+    """A Qdrant server's address: ``QDRANT_URL``, else a stand-in; shared, so use a catalog of your own."""
+    if REAL_URL:
+        yield REAL_URL
+        return
+    with running_stand_in() as url:
+        yield url
+
+
+@pytest.fixture
+def stand_in_url() -> Iterator[str]:
+    """A stand-in of the test's own, which it may tell to fail; see ``tests.qdrant_server.control``."""
+    with running_stand_in() as url:
+        yield url
+
+
+@pytest.fixture
+def qdrant_catalog(qdrant_url: str) -> Iterator[str]:
+    """A catalog name that no other test uses; its collections are deleted afterwards."""
+    name = f"test_{secrets.token_hex(6)}"
+    yield name
+    remove_catalog(qdrant_url, name)

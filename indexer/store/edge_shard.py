@@ -29,8 +29,10 @@ _FLOAT32_BYTES = 4
 _SCHEMA: dict[FieldKind, edge.PayloadSchemaType] = {
     "keyword": edge.PayloadSchemaType.Keyword,
     "integer": edge.PayloadSchemaType.Integer,
+    "float": edge.PayloadSchemaType.Float,
     "bool": edge.PayloadSchemaType.Bool,
     "datetime": edge.PayloadSchemaType.Datetime,
+    "text": edge.PayloadSchemaType.Text,
 }
 
 

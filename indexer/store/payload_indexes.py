@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-FieldKind = Literal["keyword", "integer", "bool", "datetime"]
+FieldKind = Literal["keyword", "integer", "float", "bool", "datetime", "text"]
 
 PAYLOAD_INDEXES: dict[str, FieldKind] = {
     "product_id": "keyword",
@@ -16,3 +16,6 @@ PAYLOAD_INDEXES: dict[str, FieldKind] = {
     "in_stock": "bool",
     "updated_at": "datetime",
 }
+
+SERVER_PAYLOAD_INDEXES: dict[str, FieldKind] = PAYLOAD_INDEXES | {"title": "text"}
+"""On a server also the words of the title: other programs filter by them in its own interface."""

@@ -183,6 +183,21 @@ class CollectionWriter(Protocol):
         ...
 
 
+class TargetWriter(CollectionWriter, Protocol):
+    """Fills a collection that no alias names yet; nobody searches it until ``promote``.
+
+    Its ``publish`` builds the search index where one is due, so that the collection can be read by name, and changes
+    no alias; it may be written to and published again until it is promoted.
+    """
+
+    def promote(self) -> None:
+        """Makes the alias answer with the collection as last published, in one atomic step.
+
+        What the alias answered with before becomes its previous collection. Nothing is written after this.
+        """
+        ...
+
+
 class VectorStore(Protocol):
     """A store of collections and aliases."""
 
@@ -200,6 +215,63 @@ class VectorStore(Protocol):
 
         Raises:
             StoreLocked: another process is writing; the message says which.
+        """
+        ...
+
+    def target(self, alias: Alias, space: EmbeddingSpace, *, collection: str = "") -> TargetWriter:
+        """Begins to fill a collection behind no alias, or goes on with it.
+
+        Args:
+            alias: that it is meant for.
+            space: of the vectors that will be written.
+            collection: of an interrupted reindex; empty for a new one.
+
+        Raises:
+            StoreLocked: another process is writing; the message says which.
+            CollectionNotFound: there is no such collection.
+            SpaceMismatch: it is of another space.
+        """
+        ...
+
+    def collection_reader(self, collection: str, *, exact: bool = False) -> CollectionReader:
+        """A reader of one collection, whatever the aliases say.
+
+        Args:
+            collection: physical name.
+            exact: every vector is compared, none through the approximate index.
+
+        Raises:
+            CollectionNotFound: there is none of that name.
+        """
+        ...
+
+    def current(self, alias: Alias) -> str:
+        """The collection that an alias answers with, empty if there is none."""
+        ...
+
+    def previous(self, alias: Alias) -> str:
+        """The collection that it answered with before, kept for a rollback; empty if there is none."""
+        ...
+
+    def promote(self, alias: Alias, collection: str) -> None:
+        """Makes an alias answer with a published collection, in one atomic step; what it named becomes the previous.
+
+        Raises:
+            CollectionNotFound: there is no such collection.
+            StoreLocked: another process is writing.
+        """
+        ...
+
+    def prune(self, alias: Alias, *, keep: Sequence[str] = ()) -> Sequence[str]:
+        """Deletes an alias's collections but the current, the previous and those to ``keep``.
+
+        Nothing is deleted while the alias has no current one.
+
+        Returns:
+            What was deleted.
+
+        Raises:
+            StoreLocked: another process is writing.
         """
         ...
 

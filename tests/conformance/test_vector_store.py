@@ -1,8 +1,7 @@
-"""One suite for every vector store: Qdrant Edge, qdrant-client in memory, and a server where ``QDRANT_URL`` is set."""
+"""One suite for every vector store: Qdrant Edge, qdrant-client in memory, and a server or its stand-in."""
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,33 +14,36 @@ from indexer.errors import CollectionNotFound, SpaceMismatch
 from indexer.points import Point, Vectors, with_product_fields
 from indexer.store.edge_store import EdgeStore
 from indexer.store.port import Alias, BatchChange, PayloadUpdate, SearchQuery, VectorStore
+from indexer.store.qdrant_gateway import QdrantGateway
+from indexer.store.qdrant_options import ServerAddress, ServerOptions
 from indexer.store.qdrant_store import QdrantStore
 from indexer.store.tuning import IndexTuning
 from tests.points import DIM, made_up_point, made_up_product, made_up_space, unit_vector
+from tests.qdrant_server import REAL_URL, remove_catalog
 
 SPACE = made_up_space()
 OTHER_SPACE = made_up_space("other")
 TUNING = IndexTuning(exact_below=200)
+OPTIONS = ServerOptions()
 
 
-QDRANT_URL = os.environ.get("QDRANT_URL", "")
-
-
-@pytest.fixture(params=["edge", "memory", *(["server"] if QDRANT_URL else [])])
+@pytest.fixture(params=["edge", "memory", "server"])
 def store(request: pytest.FixtureRequest, tmp_path: Path, catalog: str) -> Iterator[VectorStore]:
-    """An empty store of each kind."""
-    if request.param == "edge":
-        opened: VectorStore = EdgeStore(tmp_path / "store", TUNING, follow_s=0)
-        yield opened
-        opened.close()
-        return
-    client = QdrantClient(":memory:") if request.param == "memory" else QdrantClient(url=QDRANT_URL, prefer_grpc=True)
-    opened = QdrantStore(client, TUNING)
+    """An empty store of each kind; ``server`` is a real one where ``QDRANT_URL`` is set, else the stand-in."""
+    opened = open_store(request.param, tmp_path, request)
     yield opened
-    for status in opened.collections():
-        if status.collection.startswith(f"{catalog}--"):
-            client.delete_collection(status.collection)
     opened.close()
+    if request.param == "server":
+        remove_catalog(request.getfixturevalue("qdrant_url"), catalog)
+
+
+def open_store(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> VectorStore:
+    if kind == "edge":
+        return EdgeStore(tmp_path / "store", TUNING, follow_s=0)
+    if kind == "memory":
+        return QdrantStore(QdrantGateway(QdrantClient(":memory:"), TUNING, OPTIONS), OPTIONS)
+    address = ServerAddress(request.getfixturevalue("qdrant_url"), prefer_grpc=bool(REAL_URL))
+    return QdrantStore(QdrantGateway.connect(address, TUNING, OPTIONS), OPTIONS)
 
 
 @pytest.fixture
