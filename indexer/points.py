@@ -45,7 +45,8 @@ class PointPayload:
             ``CatalogProduct``.
         category: names from the root of the tree.
         attributes: names in lower case.
-        updated_at: ISO 8601 in UTC, empty if the feed does not say.
+        updated_at: version of the whole product, ISO 8601 in UTC; empty if the feed does not say. An event that changes
+            single fields leaves it.
         position: 0-based place of the picture among the product's own; 0 is the main one.
         image_ref: URL, or path relative to ``image_root``.
         image_root: folder of the feed that named a local picture; empty for a URL.
@@ -134,7 +135,7 @@ def payload_of(product: CatalogProduct, image: ImageFacts) -> PointPayload:
         in_stock=product.in_stock,
         item_group_id=product.item_group_id,
         attributes=dict(product.attributes),
-        updated_at=utc_text(product.updated_at) if product.updated_at else "",
+        updated_at=version_text(product.updated_at) if product.updated_at else "",
         position=image.position,
         image_ref=image.ref,
         image_root=image.root,
@@ -153,6 +154,11 @@ def with_product_fields(payload: PointPayload, product: CatalogProduct) -> Point
 def utc_text(moment: datetime) -> str:
     """ISO 8601 in UTC with a ``Z``, to the second."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def version_text(moment: datetime) -> str:
+    """ISO 8601 in UTC with a ``Z``: to the second, or to the microsecond where the moment has a fraction of one."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
 
 
 def is_remote(image_ref: str) -> bool:

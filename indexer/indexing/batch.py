@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from indexer.embedding.port import Pixels
 from indexer.errors import VitrineError
@@ -22,12 +23,29 @@ class ProductBatch:
         products: at most 256, with at most as many pictures unless a single product has more.
         row_errors: rows in between that are no products.
         image_root: absolute folder that paths of pictures are relative to.
+        part: tells apart what became of a batch that did not stay whole; empty for a whole one.
+        as_of: version of products that have no ``updated_at``: when the feed was written; None if nobody knows.
+        image_roots: by product id, where it is another folder than ``image_root``.
+        deleted_ids: products of the feed that are left out because a newer event deleted them.
     """
 
     number: int
     products: tuple[CatalogProduct, ...]
     row_errors: tuple[RowError, ...]
     image_root: str
+    part: str = ""
+    as_of: datetime | None = None
+    image_roots: Mapping[str, str] = field(default_factory=dict)
+    deleted_ids: tuple[str, ...] = ()
+
+    def root_of(self, product_id: str) -> str:
+        """The folder that paths of a product's pictures are relative to."""
+        return self.image_roots.get(product_id, self.image_root)
+
+    @property
+    def key(self) -> str:
+        """Names the batch within its run."""
+        return f"{self.number}{self.part}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +93,14 @@ class PreparedBatch:
 
 @dataclass(frozen=True, slots=True)
 class IndexedBatch:
-    """What is left to do for a batch: write the change, record the report."""
+    """What is left to do for a batch: write the change, record the report.
+
+    Attributes:
+        change: of all its products.
+        report: of the products that are settled.
+        deferred: products with pictures that could not be had now but may be later; in no report yet.
+    """
 
     change: BatchChange
     report: BatchReport
+    deferred: tuple[CatalogProduct, ...] = ()

@@ -55,7 +55,7 @@ def change_of(
     # an error that goes with a product is about one picture of a row that is counted already
     bad_rows = [error for error in batch.row_errors if error.product_id not in set(ids)]
     counts = Counts(
-        rows=len(batch.products) + len(bad_rows),
+        rows=len(batch.products) + len(bad_rows) + len(batch.deleted_ids),
         products=len(batch.products),
         images=len(flat),
         embedded=len(vectors),
@@ -66,7 +66,8 @@ def change_of(
         failed=len(failures),
     )
     ids += [error.product_id for error in batch.row_errors if error.product_id]
-    return IndexedBatch(change, BatchReport(batch.number, counts, tuple(failures), tuple(ids)))
+    ids += batch.deleted_ids
+    return IndexedBatch(change, BatchReport(batch.number, counts, tuple(failures), tuple(ids), batch.part))
 
 
 def _product_change(

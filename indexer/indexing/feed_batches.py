@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from indexer.catalog import Feed
@@ -12,7 +13,9 @@ from indexer.indexing.dispatcher import PlannedBatch
 from indexer.products import CatalogProduct, RowError
 
 
-def feed_batches(feed: Feed, size: int, limit: int, broken_off: Callable[[FeedError], None]) -> Iterator[PlannedBatch]:
+def feed_batches(
+    feed: Feed, size: int, limit: int, broken_off: Callable[[FeedError], None], as_of: datetime | None = None
+) -> Iterator[PlannedBatch]:
     """Batches of a feed, each with the share of the feed that is read behind it.
 
     Args:
@@ -20,6 +23,7 @@ def feed_batches(feed: Feed, size: int, limit: int, broken_off: Callable[[FeedEr
         size: most products, and about as many pictures, in a batch.
         limit: most products to read, 0 for all.
         broken_off: called with what ended the feed early; what was read before it is a batch all the same.
+        as_of: when the feed was written.
 
     Raises:
         FeedError: not one product could be read.
@@ -30,21 +34,25 @@ def feed_batches(feed: Feed, size: int, limit: int, broken_off: Callable[[FeedEr
         share = progress.bytes_read / progress.bytes_total if progress.bytes_total else 1.0
         if limit:
             share = max(share, min(1.0, (number + 1) * size / limit))
-        yield PlannedBatch(ProductBatch(number, products, errors, str(feed.folder.resolve())), share)
+        batch = ProductBatch(number, products, errors, str(feed.folder.resolve()), as_of=as_of)
+        yield PlannedBatch(batch, share)
 
 
-def counted_batches(products: Sequence[CatalogProduct], size: int, folder: Path) -> Iterator[PlannedBatch]:
+def counted_batches(
+    products: Sequence[CatalogProduct], size: int, folder: Path, as_of: datetime | None = None
+) -> Iterator[PlannedBatch]:
     """Batches of products that are all at hand.
 
     Args:
         products: at least one.
         size: most products, and about as many pictures, in a batch.
         folder: that paths of their pictures are relative to.
+        as_of: version of products without an ``updated_at``.
     """
     read = 0
     for number, (group, errors) in enumerate(_grouped(products, size)):
         read += len(group)
-        yield PlannedBatch(ProductBatch(number, group, errors, str(folder)), read / len(products))
+        yield PlannedBatch(ProductBatch(number, group, errors, str(folder), as_of=as_of), read / len(products))
 
 
 def _readable_rows(

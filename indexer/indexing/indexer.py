@@ -64,7 +64,13 @@ class BatchIndexer:
         futures: list[list[Future[_Fetched]]] = [
             [
                 self._threads.submit(
-                    self._prepare_image, product.product_id, position, ref, batch.image_root, known, claims
+                    self._prepare_image,
+                    product.product_id,
+                    position,
+                    ref,
+                    batch.root_of(product.product_id),
+                    known,
+                    claims,
                 )
                 for position, ref in enumerate(product.image_refs)
             ]

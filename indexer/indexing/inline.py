@@ -61,7 +61,7 @@ class InlineDispatcher:
                 parts.ledger.finish(begun.record.run_id, RunState.FAILED, reason=str(error))
                 raise
             reason = str(run.broken_off) if run.broken_off else ""
-            return end_run(begun.record.run_id, parts.ledger, writer, reason, execution.tell)
+            return end_run(begun.record.run_id, parts.ledger, writer, reason, execution.tell, parts.pipeline.events)
         finally:
             writer.close()
 

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from indexer.embedding.port import Embedder
+from indexer.events.overlay import EventOverlay
 from indexer.images.limits import ImageLimits
 from indexer.images.source import ImageSource
 from indexer.indexing.batch import IndexedBatch, PreparedBatch, ProductBatch
@@ -30,15 +31,25 @@ class IndexPipeline:
         source: of pictures.
         limits: for one picture.
         image_threads: for fetching and decoding.
+        events: newer states of products; None where there are none.
     """
 
-    def __init__(self, embedder: Embedder, source: ImageSource, limits: ImageLimits, *, image_threads: int) -> None:
+    def __init__(
+        self,
+        embedder: Embedder,
+        source: ImageSource,
+        limits: ImageLimits,
+        *,
+        image_threads: int,
+        events: EventOverlay | None = None,
+    ) -> None:
         self._images = ThreadPoolExecutor(image_threads, thread_name_prefix="image")
         self._prepare = ThreadPoolExecutor(_PREPARED_AT_ONCE, thread_name_prefix="prepare")
         self._embed = ThreadPoolExecutor(1, thread_name_prefix="embed")
         self._write = ThreadPoolExecutor(1, thread_name_prefix="write")
         self._indexer = BatchIndexer(embedder, source, limits, self._images)
         self._stopping = threading.Event()
+        self.events = events
 
     def __enter__(self) -> Self:
         return self
@@ -83,6 +94,9 @@ class IndexPipeline:
             flying.popleft().result()
 
     def _prepared(self, batch: ProductBatch, writer: CollectionWriter) -> PreparedBatch:
+        # the one place where every batch comes by, whichever way it took
+        if self.events is not None:
+            batch = self.events.applied_to(batch)
         existing = writer.product_points([product.product_id for product in batch.products])
         return self._indexer.prepare(batch, existing)
 

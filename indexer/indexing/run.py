@@ -10,6 +10,7 @@ from indexer.catalog import open_feed
 from indexer.errors import ConfigurationError, FeedError
 from indexer.indexing.dispatcher import Dispatcher, PlannedRun
 from indexer.indexing.feed_batches import counted_batches, feed_batches
+from indexer.indexing.feed_version import version_of_file, written_at
 from indexer.indexing.progress import ProgressListener, no_progress
 from indexer.ledger.port import RunLedger, RunPlan, RunRecord
 from indexer.store.port import Alias
@@ -81,7 +82,7 @@ def plan_feed(path: Path, options: IndexOptions, alias: Alias) -> PlannedRun:
     plan = RunPlan(
         alias=alias.name,
         feed=str(path.resolve()),
-        feed_version=_version(path),
+        feed_version=version_of_file(path),
         full=options.full,
         limit=options.limit,
         batch_products=options.batch_products,
@@ -90,7 +91,8 @@ def plan_feed(path: Path, options: IndexOptions, alias: Alias) -> PlannedRun:
     def note_break(error: FeedError) -> None:
         run.broken_off = error
 
-    run = PlannedRun(plan, feed_batches(feed, options.batch_products, options.limit, note_break))
+    as_of = written_at(plan.feed_version)
+    run = PlannedRun(plan, feed_batches(feed, options.batch_products, options.limit, note_break, as_of))
     return run
 
 
@@ -121,9 +123,5 @@ def plan_retry(run_id: str, batch_products: int, ledger: RunLedger, alias: Alias
         batch_products=batch_products,
         retry_of=record.plan.retry_of or run_id,
     )
-    return PlannedRun(plan, counted_batches(list(products.values()), batch_products, Path(record.plan.feed).parent))
-
-
-def _version(path: Path) -> str:
-    status = path.stat()
-    return f"{status.st_size}-{status.st_mtime_ns}"
+    folder, as_of = Path(plan.feed).parent, written_at(plan.feed_version)
+    return PlannedRun(plan, counted_batches(list(products.values()), batch_products, folder, as_of))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 
+from indexer.events.overlay import EventOverlay
+from indexer.indexing.feed_version import written_at
 from indexer.indexing.progress import Phase
 from indexer.ledger.port import RunBegin, RunLedger, RunPlan, RunRecord, RunState
 from indexer.spaces import EmbeddingSpace
@@ -40,7 +42,12 @@ def begin_run(plan: RunPlan, ledger: RunLedger, writer: CollectionWriter) -> Run
 
 
 def end_run(
-    run_id: str, ledger: RunLedger, writer: CollectionWriter, reason: str, tell: Callable[[Phase], None]
+    run_id: str,
+    ledger: RunLedger,
+    writer: CollectionWriter,
+    reason: str,
+    tell: Callable[[Phase], None],
+    events: EventOverlay | None = None,
 ) -> RunRecord:
     """Removes what left the feed, if the plan says so, publishes, and ends the run on record.
 
@@ -48,6 +55,7 @@ def end_run(
         run_id: of a run whose batches are all done.
         reason: why the run failed all the same, else empty; then nothing is removed.
         tell: called as each phase begins.
+        events: products that they know newer than the feed are not removed.
     """
     record = ledger.run(run_id)
     removed = 0
@@ -56,16 +64,22 @@ def end_run(
             reason = "The feed names no product that can be indexed, so nothing was removed. Check the feed."
         else:
             tell(Phase.REMOVING)
-            removed = _remove_what_left(run_id, ledger, writer)
+            removed = _remove_what_left(record, ledger, writer, events)
     tell(Phase.PUBLISHING)
     writer.publish()
     return ledger.finish(run_id, RunState.FAILED if reason else RunState.FINISHED, removed=removed, reason=reason)
 
 
-def _remove_what_left(run_id: str, ledger: RunLedger, writer: CollectionWriter) -> int:
+def _remove_what_left(
+    record: RunRecord, ledger: RunLedger, writer: CollectionWriter, events: EventOverlay | None
+) -> int:
+    as_of = written_at(record.plan.feed_version)
     gone: dict[str, int] = {}
     for chunk in _chunks(writer.product_ids(), _REMOVAL_CHUNK):
-        named = ledger.seen(run_id, list(dict.fromkeys(chunk)))
+        ids = list(dict.fromkeys(chunk))
+        named = ledger.seen(record.run_id, ids)
+        if events is not None and len(named) < len(ids):
+            named |= events.kept([product_id for product_id in ids if product_id not in named], as_of)
         for product_id in chunk:
             if product_id not in named:
                 gone[product_id] = gone.get(product_id, 0) + 1
