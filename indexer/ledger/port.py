@@ -20,6 +20,7 @@ class Stage(StrEnum):
     FETCH = "fetch"
     DECODE = "decode"
     EMBED = "embed"
+    WRITE = "write"
 
 
 class RunState(StrEnum):
@@ -40,7 +41,7 @@ class RunPlan:
 
     Attributes:
         alias: name of the alias written behind.
-        feed: absolute path.
+        feed: absolute path; empty for a run of events.
         feed_version: changes when the file does.
         full: whether products that are not in the feed are removed at the end.
         limit: most products to read, 0 for all.
@@ -57,6 +58,16 @@ class RunPlan:
     batch_products: int = 256
     retry_of: str = ""
     target: str = ""
+
+    @property
+    def is_events(self) -> bool:
+        """Whether it applies events, all of a day's; not a feed and not a retry."""
+        return not self.feed and not self.retry_of
+
+    @property
+    def mends(self) -> bool:
+        """Whether a report takes its products off the failure list first: retries, and events as they come again."""
+        return bool(self.retry_of) or self.is_events
 
     @property
     def line(self) -> str:
@@ -124,16 +135,23 @@ class BatchReport:
     """What became of one batch.
 
     Attributes:
-        number: of the batch in its run; a report of a number that is already there changes nothing.
+        number: of the batch in its run; a report of a batch that is already there changes nothing.
         counts: of this batch.
         failures: of this batch.
         product_ids: every id that the feed's rows named, bad rows included: what ``full`` must not remove.
+        part: tells apart what became of a batch that did not stay whole; empty for a whole one.
     """
 
     number: int
     counts: Counts
     failures: tuple[Failure, ...] = ()
     product_ids: tuple[str, ...] = ()
+    part: str = ""
+
+    @property
+    def key(self) -> str:
+        """Names the batch within its run."""
+        return f"{self.number}{self.part}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +167,7 @@ class RunRecord:
         batches: finished.
         reason: why it failed, else empty.
         started_at, updated_at: UTC.
+        expected_batches: how many there are to finish, if workers do them and all were sent; else 0.
     """
 
     run_id: str
@@ -160,6 +179,7 @@ class RunRecord:
     reason: str
     started_at: datetime
     updated_at: datetime
+    expected_batches: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +213,8 @@ class RunLedger(Protocol):
         """Records a finished batch, in one transaction; a number already recorded changes nothing.
 
         A retry's report takes its products off the failure list of the run that is retried and puts the failures that
-        are left there, so that this list is always what is still missing.
+        are left there, so that this list is always what is still missing. So does a report of a run of events with its
+        own list: see ``RunPlan.mends``.
         """
         ...
 

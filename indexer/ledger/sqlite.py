@@ -122,7 +122,7 @@ class SqliteLedger:
             if not inserted:
                 return
             owner = self._failures_owner(run_id)
-            if owner != run_id:
+            if self._run(run_id).plan.mends:
                 db.executemany(
                     "DELETE FROM failures WHERE run_id = ? AND product_id = ? AND product IS NOT NULL",
                     [(owner, product_id) for product_id in report.product_ids],

@@ -15,13 +15,21 @@ from indexer.ledger.port import BatchReport, Counts, Failure, RunLedger, RunPlan
 from indexer.ledger.reindexes import ReindexCheck, ReindexRecord, ReindexState
 from indexer.ledger.sqlite import SqliteLedger
 from indexer.products import CatalogProduct
+from workers.redis_connection import RedisConnection
+from workers.redis_ledger import RedisLedger
 
 PLAN = RunPlan(alias="products--abc", feed="/feeds/a.xml", feed_version="1")
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "redis"])
 def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunLedger]:
-    opened = {"sqlite": lambda: SqliteLedger(tmp_path / "data" / "ledger.sqlite3")}[request.param]()
+    def open_redis() -> RunLedger:
+        return RedisLedger(RedisConnection(request.getfixturevalue("redis_url")))
+
+    def open_sqlite() -> RunLedger:
+        return SqliteLedger(tmp_path / "data" / "ledger.sqlite3")
+
+    opened = {"sqlite": open_sqlite, "redis": open_redis}[request.param]()
     yield opened
     opened.close()
 
@@ -155,6 +163,19 @@ def test_a_retry_mends_the_list_of_the_run_it_retries(ledger: RunLedger) -> None
     left = [bad_row, failure("p2", 1, line=2), failure("p3", line=3)]
     assert ledger.failures(run_id) == left
     assert ledger.failures(retry) == left
+
+
+def test_a_run_of_events_lists_what_is_still_missing(ledger: RunLedger) -> None:
+    plan = RunPlan(alias="products--abc/events", feed="", feed_version="2026-01-02", batch_products=1)
+    assert plan.is_events
+    feed_run = ledger.begin(PLAN).record.run_id
+    run_id = ledger.begin(plan).record.run_id
+    ledger.record_batch(run_id, report(7, failure("p1"), failure("p2"), ids=("p1", "p2")))
+    ledger.record_batch(run_id, report(9, failure("p2", 1), ids=("p2",)))
+    assert ledger.failures(run_id) == [failure("p1"), failure("p2", 1)]
+    ledger.record_batch(run_id, report(12, ids=("p1", "p2")))
+    assert ledger.failures(run_id) == []
+    assert (ledger.begin(plan).record.run_id, ledger.begin(PLAN).record.run_id) == (run_id, feed_run)
 
 
 def test_a_retry_is_never_resumed(ledger: RunLedger) -> None:
