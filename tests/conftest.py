@@ -16,6 +16,7 @@ from indexer.embedding.choice import LOCAL_DIR, ModelChoice
 from indexer.embedding.port import Embedder
 from tests.checkpoints import write_tiny_checkpoint
 from tests.qdrant_server import REAL_URL, remove_catalog, running_stand_in
+from tests.redis_server import RedisServer, require_redis
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -99,3 +100,29 @@ def qdrant_catalog(qdrant_url: str) -> Iterator[str]:
     name = f"test_{secrets.token_hex(6)}"
     yield name
     remove_catalog(qdrant_url, name)
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis of the test's own, which it may kill and start again."""
+    require_redis()
+    server = RedisServer(tmp_path / "redis")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def _session_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    require_redis()
+    server = RedisServer(tmp_path_factory.mktemp("redis") / "data")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_url(_session_redis: RedisServer) -> str:
+    """The setting ``redis_url`` for an empty Redis."""
+    _session_redis.empty()
+    return _session_redis.url

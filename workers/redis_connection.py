@@ -1,0 +1,86 @@
+"""The connection to Redis: one place for its address, its timeouts and its errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import redis
+from redis.backoff import ExponentialBackoff
+from redis.retry import Retry
+
+from indexer.errors import ConfigurationError, LedgerUnavailable
+from indexer.settings import Settings
+
+_CONNECT_TIMEOUT_S = 5.0
+_ANSWER_TIMEOUT_S = 15.0
+_QUICK_RETRIES = 3
+
+
+class RedisConnection:
+    """Commands and scripts; safe to use from several threads.
+
+    Args:
+        url: ``redis://[:PASSWORD@]HOST:PORT/DB``, or ``rediss://`` for TLS.
+
+    Raises:
+        ConfigurationError: that is no such address.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            self._client = redis.Redis.from_url(
+                url,
+                decode_responses=True,
+                socket_connect_timeout=_CONNECT_TIMEOUT_S,
+                socket_timeout=_ANSWER_TIMEOUT_S,
+                retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), _QUICK_RETRIES),
+            )
+        except ValueError as error:
+            raise ConfigurationError(
+                "redis_url is no Redis address.", "It looks like redis://:PASSWORD@HOST:6379/0."
+            ) from error
+
+    def call(self, *command: str | float) -> Any:
+        """One command.
+
+        Raises:
+            LedgerUnavailable: Redis does not answer, or refuses.
+        """
+        try:
+            return self._client.execute_command(*command)  # type: ignore[no-untyped-call]
+        except redis.RedisError as error:
+            raise _unavailable(error) from error
+
+    def run_script(self, script: str, keys: Sequence[str], arguments: Sequence[str | int | float] = ()) -> Any:
+        """A Lua script, which Redis runs as one step.
+
+        Raises:
+            LedgerUnavailable: Redis does not answer, or refuses.
+        """
+        try:
+            return self._client.register_script(script)(keys=list(keys), args=list(arguments))
+        except redis.RedisError as error:
+            raise _unavailable(error) from error
+
+    def close(self) -> None:
+        """Closes the pooled connections."""
+        self._client.close()
+
+
+def redis_address(settings: Settings) -> str:
+    """The address of Redis, password included.
+
+    Raises:
+        ConfigurationError: it is not set.
+    """
+    url = settings.redis_url.get_secret_value()
+    if not url:
+        raise ConfigurationError(
+            "The run ledger or the dispatcher needs Redis, but redis_url is empty.", "Set VITRINE_REDIS_URL."
+        )
+    return url
+
+
+def _unavailable(error: redis.RedisError) -> LedgerUnavailable:
+    return LedgerUnavailable(f"Redis cannot be used: {error}.", "Check that it runs, and redis_url.")

@@ -1,0 +1,34 @@
+"""Names of keys in Redis, and of the queues of workers."""
+
+from __future__ import annotations
+
+RUNS = "vitrine:runs"
+RUNNING = "vitrine:running"
+REINDEXES = "vitrine:reindexes"
+DEAD_LETTERS = "vitrine:dead-letters"
+WORKERS = "vitrine:workers"
+
+
+def run_prefix(run_id: str) -> str:
+    """What the names of a run's keys begin with."""
+    return f"vitrine:run:{run_id}:"
+
+
+def latest_of(line: str) -> str:
+    """Key that names the latest run of a line."""
+    return f"vitrine:latest:{line}"
+
+
+def right(name: str) -> str:
+    """Key of a lease."""
+    return f"vitrine:lease:{name}"
+
+
+def index_queue(space_id: str) -> str:
+    """Queue of the workers whose model is of that space."""
+    return f"vitrine.index.{space_id}"
+
+
+def space_of(alias: str) -> str:
+    """The space id that ends an alias's name."""
+    return alias.rpartition("--")[2]
