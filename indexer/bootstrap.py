@@ -20,6 +20,8 @@ from indexer.indexing.inline import IndexParts, InlineDispatcher
 from indexer.indexing.pipeline import IndexPipeline
 from indexer.ledger.port import RunLedger
 from indexer.ledger.sqlite import SqliteLedger
+from indexer.requests.port import WorkQueue
+from indexer.requests.sqlite import SqliteWorkQueue
 from indexer.settings import Settings
 from indexer.store.port import VectorStore
 
@@ -73,6 +75,28 @@ def open_event_log(settings: Settings) -> EventLog:
         return SqliteEventLog(settings.data_dir / "events.sqlite3")
     log: EventLog = _installed("vitrine.event_logs", settings.ledger)(settings)
     return log
+
+
+def open_work_queue(settings: Settings) -> WorkQueue:
+    """How the search API hands work to whoever indexes.
+
+    Raises:
+        ConfigurationError: its part is not installed, or its address is not set.
+        EventsUnavailable: it cannot be opened.
+    """
+    if settings.dispatcher == "inline":
+        return open_embedded_work_queue(settings)
+    queue: WorkQueue = _installed("vitrine.work_queues", settings.dispatcher)(settings)
+    return queue
+
+
+def open_embedded_work_queue(settings: Settings) -> SqliteWorkQueue:
+    """The queue that the indexer process beside the API takes from.
+
+    Raises:
+        EventsUnavailable: it cannot be opened.
+    """
+    return SqliteWorkQueue(settings.data_dir / "requests.sqlite3")
 
 
 def open_embedder(settings: Settings) -> Embedder:

@@ -166,7 +166,10 @@ class EventLog(Protocol):
         ...
 
     def since(self, sequence: int, limit: int = 256) -> Sequence[ProductState]:
-        """States with a higher sequence, lowest first: each product once, as it is now."""
+        """States with a higher sequence, lowest first: each product once, as it is now.
+
+        No state ever appears with a lower sequence than one that could be read before.
+        """
         ...
 
     def position(self) -> int:

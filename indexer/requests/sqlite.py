@@ -1,0 +1,135 @@
+"""The work queue in one SQLite file; the embedded default. The indexer process looks into it; nobody is called."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from indexer.errors import EventsUnavailable, RunNotFound
+from indexer.ledger.port import new_run_id
+from indexer.requests.port import RequestState, RunOrder, RunRequest
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS requests (
+    request_id TEXT PRIMARY KEY, run_order TEXT NOT NULL, state TEXT NOT NULL, run_id TEXT NOT NULL DEFAULT '',
+    fraction REAL NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '', requested_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL) WITHOUT ROWID
+"""
+
+
+class SqliteWorkQueue:
+    """See ``WorkQueue``; any number of processes ask, one takes.
+
+    Args:
+        path: created if missing, with its folder.
+
+    Raises:
+        EventsUnavailable: the file cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
+            self._db.row_factory = sqlite3.Row
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute(_SCHEMA)
+        except (sqlite3.Error, OSError) as error:
+            raise self._unavailable(error) from error
+
+    def announce(self, product_ids: Sequence[str]) -> None:
+        """See ``WorkQueue``; the indexer process looks into the event log by itself."""
+
+    def request_run(self, order: RunOrder) -> RunRequest:
+        """See ``WorkQueue``."""
+        request_id, now = new_run_id(), _now_text()
+        with self._using() as db:
+            db.execute(
+                "INSERT INTO requests (request_id, run_order, state, requested_at, updated_at) VALUES (?, ?, ?, ?, ?)",
+                (request_id, json.dumps(asdict(order)), RequestState.QUEUED, now, now),
+            )
+        return self.request(request_id)
+
+    def request(self, request_id: str) -> RunRequest:
+        """See ``WorkQueue``."""
+        with self._using() as db:
+            row = db.execute("SELECT * FROM requests WHERE request_id = ?", (request_id,)).fetchone()
+        if row is None:
+            raise RunNotFound(f"No index run {request_id} was asked for.")
+        return _request(row)
+
+    def requests(self, limit: int = 20) -> Sequence[RunRequest]:
+        """See ``WorkQueue``."""
+        with self._using() as db:
+            query = "SELECT * FROM requests ORDER BY request_id DESC LIMIT ?"
+            return [_request(row) for row in db.execute(query, (limit,))]
+
+    def oldest(self) -> RunRequest | None:
+        """The request whose turn it is: the oldest that did not end, so also one whose process died with it."""
+        with self._using() as db:
+            row = db.execute(
+                "SELECT * FROM requests WHERE state IN (?, ?) ORDER BY request_id LIMIT 1",
+                (RequestState.RUNNING, RequestState.QUEUED),
+            ).fetchone()
+        return _request(row) if row else None
+
+    def note(self, request_id: str, run_id: str, fraction: float) -> None:
+        """Records that a request is being carried out, and how far it is."""
+        self._set(request_id, RequestState.RUNNING, run_id, fraction, "")
+
+    def finish(self, request_id: str, run_id: str, reason: str = "") -> None:
+        """Ends a request; with a reason it failed."""
+        state = RequestState.FAILED if reason else RequestState.FINISHED
+        self._set(request_id, state, run_id, 0.0 if reason else 1.0, reason)
+
+    def close(self) -> None:
+        """See ``WorkQueue``."""
+        with self._lock:
+            self._db.close()
+
+    def _set(self, request_id: str, state: RequestState, run_id: str, fraction: float, reason: str) -> None:
+        with self._using() as db:
+            db.execute(
+                "UPDATE requests SET state = ?, run_id = ?, fraction = MAX(fraction, ?), reason = ?, updated_at = ? "
+                "WHERE request_id = ?",
+                (state, run_id, fraction, reason, _now_text(), request_id),
+            )
+
+    @contextmanager
+    def _using(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                yield self._db
+            except sqlite3.Error as error:
+                raise self._unavailable(error) from error
+
+    def _unavailable(self, error: Exception) -> EventsUnavailable:
+        return EventsUnavailable(
+            f"The work queue {self._path} cannot be used: {error}.", "Check the folder's rights and the disk's space."
+        )
+
+
+def _request(row: sqlite3.Row) -> RunRequest:
+    return RunRequest(
+        request_id=row["request_id"],
+        order=RunOrder(**json.loads(row["run_order"])),
+        state=RequestState(row["state"]),
+        run_id=row["run_id"],
+        fraction=row["fraction"],
+        reason=row["reason"],
+        requested_at=datetime.fromisoformat(row["requested_at"]),
+        updated_at=datetime.fromisoformat(row["updated_at"]),
+    )
+
+
+def _now_text() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")
