@@ -29,6 +29,8 @@ def change_of(
     outcomes: Sequence[Sequence[ImageOutcome]],
     existing: Mapping[str, tuple[StoredPoint, ...]],
     vectors: Mapping[str, Vectors],
+    *,
+    defer: bool = False,
 ) -> IndexedBatch:
     """The change and the report of a batch.
 
@@ -37,37 +39,55 @@ def change_of(
         outcomes: for each product, of each of its pictures.
         existing: the products' points as they are.
         vectors: new embeddings by content hash, float32 (D,).
+        defer: whether a product with a picture that could be had later is changed now, but reported then.
     """
-    changes = [
-        _product_change(product, row, existing.get(product.product_id, ()), vectors)
+    changed = [
+        _Changed(product, row, _product_change(product, row, existing.get(product.product_id, ()), vectors))
         for product, row in zip(batch.products, outcomes, strict=True)
     ]
-    failures = [_row_failure(error) for error in batch.row_errors]
-    for product, row in zip(batch.products, outcomes, strict=True):
-        failures += [_image_failure(product, outcome) for outcome in row if outcome.error is not None]
     change = BatchChange(
-        points=tuple(point for item in changes for point in item.points),
-        payloads=tuple(update for item in changes for update in item.payloads),
-        deletions=tuple(point for item in changes for point in item.deletions),
+        points=tuple(point for item in changed for point in item.change.points),
+        payloads=tuple(update for item in changed for update in item.change.payloads),
+        deletions=tuple(point for item in changed for point in item.change.deletions),
     )
-    flat = [outcome for row in outcomes for outcome in row]
-    ids = [product.product_id for product in batch.products]
+    settled = [item for item in changed if not (defer and item.may_do_better_later)]
+    deferred = tuple(item.product for item in changed if defer and item.may_do_better_later)
+    return IndexedBatch(change, _report(batch, settled, vectors), deferred)
+
+
+@dataclass(frozen=True, slots=True)
+class _Changed:
+    product: CatalogProduct
+    outcomes: Sequence[ImageOutcome]
+    change: _ProductChange
+
+    @property
+    def may_do_better_later(self) -> bool:
+        return any(outcome.error is not None and outcome.error.retryable for outcome in self.outcomes)
+
+
+def _report(batch: ProductBatch, settled: Sequence[_Changed], vectors: Mapping[str, Vectors]) -> BatchReport:
+    failures = [_row_failure(error) for error in batch.row_errors]
+    for item in settled:
+        failures += [_image_failure(item.product, outcome) for outcome in item.outcomes if outcome.error is not None]
+    flat = [outcome for item in settled for outcome in item.outcomes]
     # an error that goes with a product is about one picture of a row that is counted already
-    bad_rows = [error for error in batch.row_errors if error.product_id not in set(ids)]
+    products = {product.product_id for product in batch.products}
+    bad_rows = [error for error in batch.row_errors if error.product_id not in products]
     counts = Counts(
-        rows=len(batch.products) + len(bad_rows) + len(batch.deleted_ids),
-        products=len(batch.products),
+        rows=len(settled) + len(bad_rows) + len(batch.deleted_ids),
+        products=len(settled),
         images=len(flat),
-        embedded=len(vectors),
+        embedded=len({outcome.sha256 for outcome in flat if not outcome.is_known} & vectors.keys()),
         reused=sum(outcome.error is None and (outcome.is_known or outcome.is_shared) for outcome in flat),
-        payload_updates=len(change.payloads),
-        unchanged=sum(item.unchanged for item in changes),
-        removed=len(change.deletions),
+        payload_updates=sum(len(item.change.payloads) for item in settled),
+        unchanged=sum(item.change.unchanged for item in settled),
+        removed=sum(len(item.change.deletions) for item in settled),
         failed=len(failures),
     )
+    ids = [item.product.product_id for item in settled]
     ids += [error.product_id for error in batch.row_errors if error.product_id]
-    ids += batch.deleted_ids
-    return IndexedBatch(change, BatchReport(batch.number, counts, tuple(failures), tuple(ids), batch.part))
+    return BatchReport(batch.number, counts, tuple(failures), (*ids, *batch.deleted_ids), batch.part)
 
 
 def _product_change(

@@ -83,8 +83,12 @@ class BatchIndexer:
         pixels = np.stack(list(ready.values())) if ready else np.zeros((0, 1, 1, 3), dtype=np.uint8)
         return PreparedBatch(batch, existing, outcomes, tuple(ready), pixels)
 
-    def embed(self, prepared: PreparedBatch) -> IndexedBatch:
+    def embed(self, prepared: PreparedBatch, *, defer: bool = False) -> IndexedBatch:
         """Embeds the new pictures and works out what changes.
+
+        Args:
+            prepared: by ``prepare``.
+            defer: see ``change_of``.
 
         Raises:
             ModelFailed: the model fails on every picture.
@@ -93,7 +97,7 @@ class BatchIndexer:
         outcomes = tuple(
             tuple(_with_embedding_failure(outcome, failed) for outcome in row) for row in prepared.outcomes
         )
-        return change_of(prepared.batch, outcomes, prepared.existing, vectors)
+        return change_of(prepared.batch, outcomes, prepared.existing, vectors, defer=defer)
 
     def _prepare_image(
         self,

@@ -61,11 +61,21 @@ class IndexPipeline:
         for pool in (self._prepare, self._images, self._embed, self._write):
             pool.shutdown(wait=True, cancel_futures=kind is not None)
 
-    def index_batch(self, batch: ProductBatch, writer: CollectionWriter) -> BatchReport:
-        """One batch from products to durable points, with nothing else beside it."""
-        indexed = self._indexer.embed(self._prepared(batch, writer))
-        writer.write(indexed.change)
-        return indexed.report
+    def index_batch(self, batch: ProductBatch, writer: CollectionWriter, *, defer: bool = False) -> IndexedBatch:
+        """One batch from products to durable points; may be called from several threads at once.
+
+        Args:
+            batch: as read.
+            writer: of a store that takes writes from several threads, if there are any.
+            defer: whether products with pictures that could be had later are left out of the report.
+
+        Raises:
+            VitrineError: store or model failed; some of the batch may be written, and can be written again.
+        """
+        prepared = self._prepared(batch, writer)
+        indexed = self._embed.submit(self._indexer.embed, prepared, defer=defer).result()
+        self._write_batch(prepared.batch, indexed, writer)
+        return indexed
 
     def run(
         self,
@@ -89,7 +99,7 @@ class IndexPipeline:
                 flying.popleft().result()
             prepared = self._prepare.submit(self._prepared, batch, writer)
             embedded = self._embed.submit(self._embedded, prepared)
-            flying.append(self._write.submit(self._acknowledged, embedded, writer, acknowledge))
+            flying.append(self._write.submit(self._acknowledged, prepared, embedded, writer, acknowledge))
         while flying:
             flying.popleft().result()
 
@@ -104,10 +114,25 @@ class IndexPipeline:
         return self._indexer.embed(prepared.result())
 
     def _acknowledged(
-        self, embedded: Future[IndexedBatch], writer: CollectionWriter, acknowledge: Callable[[BatchReport], None]
+        self,
+        prepared: Future[PreparedBatch],
+        embedded: Future[IndexedBatch],
+        writer: CollectionWriter,
+        acknowledge: Callable[[BatchReport], None],
     ) -> None:
         indexed = embedded.result()
         if self._stopping.is_set():
             return  # an earlier batch failed; this one is done again when the run resumes
-        writer.write(indexed.change)
+        self._write_batch(prepared.result().batch, indexed, writer)
         acknowledge(indexed.report)
+
+    def _write_batch(self, batch: ProductBatch, indexed: IndexedBatch, writer: CollectionWriter) -> None:
+        writer.write(indexed.change)
+        overtaken = self.events.overtaken(batch) if self.events is not None else None
+        if self.events is None or overtaken is None:
+            return
+        # whoever applied those events may have written before this batch did, so what they say is written again
+        again = self.events.applied_to(overtaken)
+        writer.delete_products(again.deleted_ids)
+        if again.products:
+            self.index_batch(again, writer)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 from indexer.errors import CollectionNotFound, SpaceMismatch, StoreError
@@ -180,6 +180,15 @@ class CollectionWriter(Protocol):
 
     def close(self) -> None:
         """Ends writing and lets the next writer in."""
+        ...
+
+
+@runtime_checkable
+class SharedWriter(Protocol):
+    """What a writer has besides, where several processes may write to one collection: on a server."""
+
+    def create(self) -> None:
+        """Makes the collection now, so that others can open it by its name."""
         ...
 
 

@@ -46,7 +46,7 @@ class _CollectionOnServer:
         if not change:
             return
         self._changed = True
-        self._create_if_missing()
+        self.create()
         if change.points:
             self._gateway.upsert(self._collection, change.points)
         if change.payloads:
@@ -64,7 +64,8 @@ class _CollectionOnServer:
     def close(self) -> None:
         """See ``CollectionWriter``."""
 
-    def _create_if_missing(self) -> None:
+    def create(self) -> None:
+        """See ``SharedWriter``."""
         if not self._exists:
             self._gateway.create(self._collection, self._space, INDEX_PURPOSE)
             self._exists = True
