@@ -1,4 +1,4 @@
-"""Searching the current generation, and moving on to the next one while queries run."""
+"""Searching the current generation and moving on to the next one while queries run; or one generation by name."""
 
 from __future__ import annotations
 
@@ -32,6 +32,56 @@ class _OpenGeneration:
     retired: bool = False
 
 
+class EdgeCollectionReader:
+    """Reads one generation by name; see ``CollectionReader``.
+
+    Args:
+        folders: of the store.
+        collection: published, or the target of a reindex that was published since it was last written.
+        tuning: of searches.
+        exact: every vector is compared, none through the graph.
+    """
+
+    def __init__(self, folders: GenerationFolders, collection: str, tuning: IndexTuning, *, exact: bool) -> None:
+        record = folders.record(collection)
+        self._collection = collection
+        self._space = record.space
+        self._detail = str(folders.folder(collection))
+        self._exact = exact
+        self._shard = EdgeShard.open(folders.shard(collection), tuning, points=record.points)
+
+    def search(self, query: SearchQuery) -> SearchAnswer:
+        """See ``CollectionReader``."""
+        return _found(self._shard, self._collection, query, exact=self._exact)
+
+    def product_points(self, product_ids: Sequence[str]) -> Mapping[str, tuple[StoredPoint, ...]]:
+        """See ``CollectionReader``."""
+        return by_product(self._shard.of_products(product_ids))
+
+    def vectors(self, ids: Sequence[UUID]) -> Mapping[UUID, Vectors]:
+        """See ``CollectionReader``."""
+        return self._shard.vectors(ids) if ids else {}
+
+    def status(self) -> CollectionStatus:
+        """See ``CollectionReader``."""
+        shard = self._shard
+        return CollectionStatus("", self._collection, self._space, shard.count(), shard.indexed_count(), self._detail)
+
+    def close(self) -> None:
+        """See ``CollectionReader``."""
+        self._shard.close()
+
+
+def _found(shard: EdgeShard, collection: str, query: SearchQuery, *, exact: bool = False) -> SearchAnswer:
+    ranked = rank_products(
+        lambda count: shard.nearest(query.vector, count, query.exclude_product_id, exact=exact),
+        query.limit,
+        query.offset,
+    )
+    points = shard.points([point.id for point in ranked])
+    return SearchAnswer(tuple(Hit(point.product_id, point.score, points[point.id]) for point in ranked), collection)
+
+
 class EdgeReader:
     """Reads through an alias; see ``CollectionReader``.
 
@@ -55,13 +105,7 @@ class EdgeReader:
     def search(self, query: SearchQuery) -> SearchAnswer:
         """See ``CollectionReader``."""
         with self._generation() as generation:
-            shard = generation.shard
-            ranked = rank_products(
-                lambda count: shard.nearest(query.vector, count, query.exclude_product_id), query.limit, query.offset
-            )
-            points = shard.points([point.id for point in ranked])
-        hits = tuple(Hit(point.product_id, point.score, points[point.id]) for point in ranked)
-        return SearchAnswer(hits, generation.collection)
+            return _found(generation.shard, generation.collection, query)
 
     def product_points(self, product_ids: Sequence[str]) -> Mapping[str, tuple[StoredPoint, ...]]:
         """See ``CollectionReader``."""

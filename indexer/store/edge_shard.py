@@ -19,7 +19,7 @@ import qdrant_edge as edge
 from indexer.errors import StoreDamaged, StoreError, StoreUnavailable
 from indexer.points import IMAGE_VECTOR, Point, PointPayload, StoredPoint, Vectors
 from indexer.store.payload_indexes import PAYLOAD_INDEXES, FieldKind
-from indexer.store.port import PayloadUpdate
+from indexer.store.port import BatchChange, PayloadUpdate
 from indexer.store.ranking import RankedPoint
 from indexer.store.tuning import IndexTuning
 
@@ -118,13 +118,28 @@ class EdgeShard:
         """Removes all points of products."""
         self._update(edge.UpdateOperation.delete_points_by_filter(_of_products(product_ids)))
 
+    def apply(self, change: BatchChange) -> None:
+        """Writes a batch; durable when this returns."""
+        if change.points:
+            self.upsert(change.points)
+        if change.payloads:
+            self.overwrite_payloads(change.payloads)
+        if change.points or change.payloads:
+            self.flush()
+        if change.deletions:
+            # only now: a deletion is on disk at once, an insertion not before the flush; no product is without both
+            self.delete(change.deletions)
+            self.flush()
+
     def flush(self) -> None:
         """Makes everything written so far durable."""
         with _engine(self._folder, StoreUnavailable):
             self._shard.flush()
 
-    def nearest(self, vector: Vectors, count: int, exclude_product_id: str | None = None) -> list[RankedPoint]:
-        """The ``count`` nearest points, best first."""
+    def nearest(
+        self, vector: Vectors, count: int, exclude_product_id: str | None = None, *, exact: bool = False
+    ) -> list[RankedPoint]:
+        """The ``count`` nearest points, best first; with ``exact`` every vector is compared."""
         without = None if exclude_product_id is None else edge.Filter(must_not=_of_products([exclude_product_id]).must)
         request = edge.QueryRequest(
             limit=count,
@@ -132,7 +147,10 @@ class EdgeShard:
             filter=without,
             params=edge.SearchParams(
                 hnsw_ef=max(self._tuning.hnsw_ef, count),
-                quantization=edge.QuantizationSearchParams(rescore=True, oversampling=self._tuning.oversampling),
+                exact=exact,
+                quantization=edge.QuantizationSearchParams(
+                    ignore=exact, rescore=True, oversampling=self._tuning.oversampling
+                ),
             ),
             with_payload=["product_id", "position"],
         )

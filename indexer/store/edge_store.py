@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from indexer.errors import CollectionNotFound
 from indexer.spaces import EmbeddingSpace
-from indexer.store.edge_reader import EdgeReader
+from indexer.store.edge_reader import EdgeCollectionReader, EdgeReader
 from indexer.store.edge_shard import EdgeShard
+from indexer.store.edge_target import EdgeTargetWriter
 from indexer.store.edge_writer import EdgeWriter
 from indexer.store.generations import GenerationFolders
 from indexer.store.port import Alias, CollectionStatus
 from indexer.store.tuning import IndexTuning
+from indexer.store.writer_lock import WriterLock
 
 
 class EdgeStore:
@@ -39,6 +42,38 @@ class EdgeStore:
         """See ``VectorStore``."""
         return EdgeWriter(self._folders, alias, space, self._tuning, resume_of=resume_of)
 
+    def target(self, alias: Alias, space: EmbeddingSpace, *, collection: str = "") -> EdgeTargetWriter:
+        """See ``VectorStore``."""
+        return EdgeTargetWriter(self._folders, alias, space, self._tuning, collection=collection)
+
+    def collection_reader(self, collection: str, *, exact: bool = False) -> EdgeCollectionReader:
+        """See ``VectorStore``."""
+        self._check_exists(collection)
+        return EdgeCollectionReader(self._folders, collection, self._tuning, exact=exact)
+
+    def current(self, alias: Alias) -> str:
+        """See ``VectorStore``."""
+        return self._folders.current(alias)
+
+    def previous(self, alias: Alias) -> str:
+        """See ``VectorStore``."""
+        return self._folders.previous(alias)
+
+    def promote(self, alias: Alias, collection: str) -> None:
+        """See ``VectorStore``."""
+        with WriterLock(self._folders.root):
+            self._check_exists(collection)
+            if self._folders.record(collection).points is None:
+                raise CollectionNotFound(
+                    f"The collection {collection} is not finished.", "Run the command that was filling it again."
+                )
+            self._folders.promote(alias, collection)
+
+    def prune(self, alias: Alias, *, keep: Sequence[str] = ()) -> Sequence[str]:
+        """See ``VectorStore``; searches that are in a deleted generation end in it."""
+        with WriterLock(self._folders.root):
+            return self._folders.prune(alias, keep=keep)
+
     def collections(self) -> Sequence[CollectionStatus]:
         """See ``VectorStore``."""
         alias_of = {collection: alias for alias, collection in self._folders.aliases().items()}
@@ -48,6 +83,10 @@ class EdgeStore:
         """See ``VectorStore``."""
         for reader in self._readers:
             reader.close()
+
+    def _check_exists(self, collection: str) -> None:
+        if collection not in self._folders.names():
+            raise CollectionNotFound(f"There is no collection {collection}.", "python -m indexer status lists them.")
 
     def _status(self, collection: str, alias: str) -> CollectionStatus:
         record = self._folders.record(collection)

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import logging
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from indexer.errors import StoreDamaged, StoreUnavailable
+from indexer.errors import StoreDamaged
 from indexer.points import StoredPoint, utc_text
 from indexer.spaces import EmbeddingSpace
-from indexer.store import edge_shard
+from indexer.store.edge_optimizer import build_search_index
 from indexer.store.edge_shard import EdgeShard
-from indexer.store.generations import GenerationFolders, GenerationRecord, WriterLock
+from indexer.store.generations import GenerationFolders, GenerationRecord
 from indexer.store.port import Alias, BatchChange
 from indexer.store.ranking import by_product
 from indexer.store.tuning import IndexTuning
+from indexer.store.writer_lock import WriterLock
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +46,7 @@ class EdgeWriter:
         try:
             folders.remove_begun(alias)
             self._base = folders.current(alias)
-            self._mark_published(self._base)
+            folders.mark_published(self._base)
             self._collection = self._take_up_unfinished() or folders.next_name(alias)
             # an empty name means that the earlier run had changed nothing yet, so there is nothing to be missing
             self._continues = resume_of in {"", self._base} or (self._is_copy and resume_of == self._collection)
@@ -80,17 +79,7 @@ class EdgeWriter:
         """See ``CollectionWriter``."""
         if not change:
             return
-        shard = self._writable()
-        if change.points:
-            shard.upsert(change.points)
-        if change.payloads:
-            shard.overwrite_payloads(change.payloads)
-        if change.points or change.payloads:
-            shard.flush()
-        if change.deletions:
-            # only now: a deletion is on disk at once, an insertion not before the flush; no product is without both
-            shard.delete(change.deletions)
-            shard.flush()
+        self._writable().apply(change)
 
     def delete_products(self, product_ids: Sequence[str]) -> None:
         """See ``CollectionWriter``."""
@@ -113,11 +102,10 @@ class EdgeWriter:
         self._is_copy = False
         record = self._folders.record(self._collection)
         self._folders.write_record(self._collection, replace(record, points=points))
-        self._folders.point_to(self._alias, self._collection)
-        self._mark_published(self._collection)
+        self._folders.promote(self._alias, self._collection)
         self._base = self._collection
         self._collection = self._folders.next_name(self._alias)
-        for name in self._folders.prune(self._alias):
+        for name in self._folders.prune(self._alias, keep=self._folders.targets(self._alias)):
             _log.info("pruned %s", name)
         return True
 
@@ -172,20 +160,8 @@ class EdgeWriter:
             return name
         return ""
 
-    def _mark_published(self, collection: str) -> None:
-        # after the pointer, so that a crash in between leaves the truth: what the pointer names is published
-        if collection and not (record := self._folders.record(collection)).published:
-            self._folders.write_record(collection, replace(record, published=True))
-
     def _optimize(self, shard: EdgeShard) -> None:
         folder = self._folders.shard(self._collection)
         shard.flush()
         shard.close()
-        command = [sys.executable, "-m", edge_shard.__name__, str(folder)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise StoreUnavailable(
-                f"The search index of {self._collection} could not be built: {last}.",
-                "What was indexed is kept; run the same command again.",
-            )
+        build_search_index(folder, self._collection)

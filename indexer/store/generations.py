@@ -1,40 +1,45 @@
-"""Collections as folders: immutable generations, the pointer that names the current one, and the writer's lock.
+"""Collections as folders: immutable generations, and the pointer that names the current one.
 
 ::
 
     store/
       writer.lock                       who is writing, held by an operating system lock that dies with its process
-      aliases/products--SPACE.json      {"collection": "products--SPACE--000007"}; replaced atomically
+      aliases/products--SPACE.json      {"collection": "products--SPACE--000007", "previous": "...006"}; replaced
+                                        atomically
       collections/
         products--SPACE--000006/        the one before, kept for a rollback
         products--SPACE--000007/        current; never changed again, so any number of processes may read it
           collection.json               space, what it was copied from, whether it is published
           shard/
-        products--SPACE--000008/        being written
+        products--SPACE--000008/        being written, by an index run or a reindex
 """
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import json
 import os
 import re
 import shutil
-import socket
-import sys
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from indexer.errors import StoreDamaged, StoreLocked, StoreUnavailable
+from indexer.errors import StoreDamaged, StoreUnavailable
 from indexer.points import utc_text
 from indexer.spaces import EmbeddingSpace
 from indexer.store.port import Alias
 
-_KEPT_GENERATIONS = 2
 _GENERATION = re.compile(r"--(\d{6,})$")
+
+
+class Purpose(StrEnum):
+    """Who writes a generation; an index run does not take up or delete what a reindex left."""
+
+    INDEX = "index"
+    REINDEX = "reindex"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ class GenerationRecord:
         published: whether the alias has ever pointed to it.
         created_at: ISO 8601, UTC.
         points: in it when it was published, None before; a shard that opens with fewer has lost some.
+        purpose: who writes it.
     """
 
     space: EmbeddingSpace
@@ -54,6 +60,7 @@ class GenerationRecord:
     published: bool
     created_at: str
     points: int | None = None
+    purpose: Purpose = Purpose.INDEX
 
 
 class GenerationFolders:
@@ -104,10 +111,30 @@ class GenerationFolders:
         prefix = f"{catalog}--"
         return [self.record(collection).space for name, collection in self.aliases().items() if name.startswith(prefix)]
 
-    def point_to(self, alias: Alias, collection: str) -> None:
-        """Makes an alias answer with a collection, atomically and durably."""
-        self._aliases.mkdir(parents=True, exist_ok=True)
-        _write_json(self.pointer(alias), {"collection": collection, "since": utc_text(datetime.now(UTC))})
+    def previous(self, alias: Alias) -> str:
+        """The collection that was behind an alias before the current one, empty if it is gone or there was none."""
+        try:
+            named = str(_read_json(self.pointer(alias)).get("previous", ""))
+        except FileNotFoundError:
+            return ""
+        return named if named in self.names() else ""
+
+    def promote(self, alias: Alias, collection: str) -> None:
+        """Makes an alias answer with a collection, atomically and durably; what it named becomes the previous one."""
+        before = self.current(alias)
+        if before != collection:
+            self._aliases.mkdir(parents=True, exist_ok=True)
+            value = {"collection": collection, "previous": before, "since": utc_text(datetime.now(UTC))}
+            _write_json(self.pointer(alias), value)
+        self.mark_published(collection)
+
+    def mark_published(self, collection: str) -> None:
+        """Records that a collection has been behind its alias.
+
+        After the pointer, so that a crash in between leaves the truth: what the pointer names is published.
+        """
+        if collection and not (record := self.record(collection)).published:
+            self.write_record(collection, replace(record, published=True))
 
     def names(self) -> list[str]:
         """All collections, by name."""
@@ -125,8 +152,9 @@ class GenerationFolders:
         try:
             value = _read_json(path)
             space = EmbeddingSpace.from_json(value["space"])
+            purpose = Purpose(value.get("purpose", Purpose.INDEX))
             return GenerationRecord(
-                space, value["based_on"], value["published"], value["created_at"], value.get("points")
+                space, value["based_on"], value["published"], value["created_at"], value.get("points"), purpose
             )
         except (FileNotFoundError, KeyError, TypeError) as error:
             raise StoreDamaged(
@@ -144,9 +172,19 @@ class GenerationFolders:
         return f"{alias.name}--{max(taken) + 1:06d}"
 
     def unfinished(self, alias: Alias) -> list[str]:
-        """Collections that were written to but never published, newest first."""
-        names = [name for name in self.names() if name.startswith(f"{alias.name}--")]
-        return [name for name in reversed(names) if not self.record(name).published]
+        """Collections that index runs wrote to but never published, newest first."""
+        return [name for name in reversed(self._of(alias)) if self._is_unfinished(name, Purpose.INDEX)]
+
+    def targets(self, alias: Alias) -> list[str]:
+        """Collections that reindexes filled but never promoted, oldest first."""
+        return [name for name in self._of(alias) if self._is_unfinished(name, Purpose.REINDEX)]
+
+    def _of(self, alias: Alias) -> list[str]:
+        return [name for name in self.names() if name.startswith(f"{alias.name}--")]
+
+    def _is_unfinished(self, collection: str, purpose: Purpose) -> bool:
+        record = self.record(collection)
+        return not record.published and record.purpose == purpose
 
     def copy(self, source: str, target: str) -> None:
         """Copies a published collection's shard for writing.
@@ -176,74 +214,20 @@ class GenerationFolders:
             if not (folder / "collection.json").exists():
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def prune(self, alias: Alias) -> list[str]:
-        """Deletes all generations of an alias but the current one and the one before it; returns their names."""
+    def prune(self, alias: Alias, *, keep: Sequence[str] = ()) -> list[str]:
+        """Deletes all generations of an alias but the current one, the one before it and those to keep.
+
+        Returns:
+            Their names.
+        """
         current = self.current(alias)
-        earlier = [name for name in self.names() if name.startswith(f"{alias.name}--") and name != current]
-        published = [name for name in earlier if self.record(name).published]
-        kept = published[-(_KEPT_GENERATIONS - 1) :]
-        removed = [name for name in earlier if name not in kept]
+        if not current:
+            return []
+        kept = {current, self.previous(alias), *keep}
+        removed = [name for name in self._of(alias) if name not in kept]
         for name in removed:
             self.remove(name)
         return removed
-
-
-class WriterLock:
-    """One writer at a time in a store; the lock is the operating system's and ends with the process that holds it.
-
-    Raises:
-        StoreLocked: another process holds it; the message says which.
-        StoreUnavailable: the folder cannot be written.
-    """
-
-    def __init__(self, root: Path) -> None:
-        path = root / "writer.lock"
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-            self._file: IO[str] = path.open("a+", encoding="utf-8")
-        except OSError as error:
-            raise StoreUnavailable(
-                f"The data folder {root} cannot be written: {error.strerror}.", "Choose another with --data-dir."
-            ) from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            holder = _holder(self._file)
-            self._file.close()
-            if error.errno not in {errno.EWOULDBLOCK, errno.EACCES}:
-                raise StoreUnavailable(f"{path} cannot be locked: {error.strerror}.", "Use a local disk.") from error
-            raise StoreLocked(
-                f"Another process is writing to {root}: {holder}.", "Wait until it is done, or stop it."
-            ) from error
-        self._file.seek(0)
-        self._file.truncate()
-        json.dump(_this_process(), self._file)
-        self._file.flush()
-
-    def release(self) -> None:
-        """Lets the next writer in."""
-        self._file.seek(0)
-        self._file.truncate()
-        self._file.close()
-
-
-def _this_process() -> dict[str, str | int]:
-    command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:200]
-    return {
-        "pid": os.getpid(),
-        "host": socket.gethostname(),
-        "command": command,
-        "since": utc_text(datetime.now(UTC)),
-    }
-
-
-def _holder(file: IO[str]) -> str:
-    file.seek(0)
-    try:
-        value = json.loads(file.read())
-        return f"process {value['pid']} on {value['host']} ({value['command']}), since {value['since']}"
-    except (ValueError, KeyError, TypeError):
-        return "a process that has not said its name yet"
 
 
 def _number(collection: str) -> int:

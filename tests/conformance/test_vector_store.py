@@ -283,3 +283,142 @@ def test_a_larger_collection_is_searched_with_recall(store: VectorStore, alias: 
         best = {points[index].payload.product_id for index in np.argsort(-(matrix @ query))[:10]}
         hits += len(best & set(found(store, alias, query, 10)))
     assert hits / 200 >= 0.95
+
+
+def fill(store: VectorStore, alias: Alias, *points: Point, collection: str = "") -> str:
+    """Writes points into the target of a reindex and returns its name."""
+    target = store.target(alias, SPACE, collection=collection)
+    try:
+        target.write(BatchChange(points=points))
+        target.publish()
+        return target.collection
+    finally:
+        target.close()
+
+
+def test_a_target_is_searched_only_once_it_is_promoted(store: VectorStore, alias: Alias) -> None:
+    old = publish(store, alias, made_up_point("p1", 0, seed=1))
+    target = store.target(alias, SPACE)
+    assert target.collection != old
+    assert target.product_points(["p1"]) == {}
+    target.write(BatchChange(points=(made_up_point("p2", 0, seed=2),)))
+    assert set(target.product_points(["p1", "p2"])) == {"p2"}
+    assert target.publish()
+    assert found(store, alias, unit_vector(2), 5) == ["p1"]
+    target.promote()
+    target.close()
+    assert (store.current(alias), store.previous(alias)) == (target.collection, old)
+    assert store.reader(alias).search(SearchQuery(unit_vector(2), 5)).collection == target.collection
+    assert found(store, alias, unit_vector(2), 5) == ["p2"]
+
+
+def test_a_rollback_is_a_promotion_of_the_previous(store: VectorStore, alias: Alias) -> None:
+    assert (store.current(alias), store.previous(alias)) == ("", "")
+    old = publish(store, alias, made_up_point("p1", 0, seed=1))
+    new = fill(store, alias, made_up_point("p2", 0, seed=2))
+    store.promote(alias, new)
+    store.promote(alias, new)  # again, as after a crash
+    assert (store.current(alias), store.previous(alias)) == (new, old)
+    store.promote(alias, store.previous(alias))
+    assert (store.current(alias), store.previous(alias)) == (old, new)
+    assert found(store, alias, unit_vector(2), 5) == ["p1"]
+    store.promote(alias, store.previous(alias))
+    assert found(store, alias, unit_vector(2), 5) == ["p2"]
+    # the next index run goes on from what is served
+    publish(store, alias, made_up_point("p3", 0, seed=3))
+    assert sorted(found(store, alias, unit_vector(2), 5)) == ["p2", "p3"]
+
+
+def test_a_first_collection_can_be_a_reindexs(store: VectorStore, alias: Alias) -> None:
+    store.promote(alias, fill(store, alias, made_up_point("p1", 0, seed=1)))
+    assert found(store, alias, unit_vector(1), 5) == ["p1"]
+    assert store.previous(alias) == ""
+
+
+def test_an_interrupted_target_goes_on_by_its_name(store: VectorStore, alias: Alias) -> None:
+    interrupted = store.target(alias, SPACE)
+    interrupted.write(BatchChange(points=(made_up_point("p1", 0, seed=1),)))
+    interrupted.close()
+    resumed = store.target(alias, SPACE, collection=interrupted.collection)
+    assert set(resumed.product_points(["p1"])) == {"p1"}
+    assert sorted(resumed.product_ids()) == ["p1"]
+    resumed.write(BatchChange(points=(made_up_point("p2", 0, seed=2), made_up_point("p3", 0, seed=3))))
+    resumed.delete_products(["p2"])
+    resumed.publish()
+    resumed.write(BatchChange(deletions=(made_up_point("p3", 0, seed=3).id,)))  # what was caught up later
+    resumed.promote()
+    resumed.close()
+    assert found(store, alias, unit_vector(1), 5) == ["p1"]
+    assert store.reader(alias).status().points == 1
+
+
+def test_index_runs_leave_an_unfinished_target_alone(store: VectorStore, alias: Alias) -> None:
+    unfinished = store.target(alias, SPACE)
+    unfinished.write(BatchChange(points=(made_up_point("target", 0, seed=9),)))
+    unfinished.close()
+    for number in range(3):
+        publish(store, alias, made_up_point(f"p{number}", 0, seed=number))
+    assert sorted(found(store, alias, unit_vector(9), 5)) == ["p0", "p1", "p2"]
+    resumed = store.target(alias, SPACE, collection=unfinished.collection)
+    assert set(resumed.product_points(["target", "p0"])) == {"target"}
+    resumed.close()
+
+
+def test_a_target_that_is_gone_or_of_another_space_is_told(store: VectorStore, catalog: str, alias: Alias) -> None:
+    collection = fill(store, alias, made_up_point("p1", 0, seed=1))
+    for call in (
+        lambda: store.target(alias, SPACE, collection=f"{alias.name}--000099"),
+        lambda: store.collection_reader(f"{alias.name}--000099"),
+        lambda: store.promote(alias, f"{alias.name}--000099"),
+    ):
+        with pytest.raises(CollectionNotFound):
+            call()
+    with pytest.raises(SpaceMismatch, match=SPACE.space_id):
+        store.target(Alias(catalog, OTHER_SPACE.space_id), OTHER_SPACE, collection=collection)
+    assert store.current(alias) == ""
+
+
+def test_a_collection_is_read_by_name_whatever_the_alias_says(store: VectorStore, alias: Alias) -> None:
+    points = [made_up_point(f"p{number:03d}", 0, seed=number) for number in range(400)]
+    old = publish(store, alias, *points)
+    new = fill(store, alias, made_up_point("p999", 0, seed=999))
+    exact = store.collection_reader(old, exact=True)
+    matrix = np.stack([point.vector for point in points])
+    for seed in range(5000, 5010):
+        query = unit_vector(seed)
+        best = [points[index].payload.product_id for index in np.argsort(-(matrix @ query))[:10]]
+        assert [hit.product_id for hit in exact.search(SearchQuery(query, 10)).hits] == best
+    assert set(exact.product_points(["p001", "p999"])) == {"p001"}
+    np.testing.assert_allclose(exact.vectors([points[7].id])[points[7].id], points[7].vector, atol=1e-6)
+    assert exact.vectors([]) == {}
+    assert (exact.status().collection, exact.status().points, exact.status().space) == (old, 400, SPACE)
+    exact.close()
+    other = store.collection_reader(new)
+    assert other.search(SearchQuery(unit_vector(1), 5)).collection == new
+    assert other.status().points == 1
+    other.close()
+
+
+def test_pruning_keeps_the_current_the_previous_and_what_is_named(store: VectorStore, alias: Alias) -> None:
+    assert store.prune(alias) == []
+    names = [fill(store, alias, made_up_point(f"p{number}", 0, seed=number)) for number in range(5)]
+    for name in names[:4]:
+        store.promote(alias, name)
+    assert list(store.prune(alias, keep=[names[4]])) == names[:2]
+    assert list(store.prune(alias)) == [names[4]]
+    left = [item.collection for item in store.collections() if item.collection.startswith(alias.name)]
+    assert left == names[2:4]
+    store.promote(alias, store.previous(alias))
+    assert found(store, alias, unit_vector(1), 5) == ["p2"]
+
+
+def test_a_reader_follows_promotions_and_outlives_pruning(store: VectorStore, alias: Alias) -> None:
+    publish(store, alias, made_up_point("p0", 0, seed=0))
+    reader = store.reader(alias)
+    assert reader.status().points == 1
+    for number in range(1, 5):
+        store.promote(alias, fill(store, alias, made_up_point(f"p{number}", 0, seed=number)))
+        store.prune(alias)
+        # never an error and never a mixture, be the answer from before the promotion or from after it
+        (hit,) = reader.search(SearchQuery(unit_vector(1), 5)).hits
+        assert hit.product_id.startswith("p")

@@ -16,7 +16,7 @@ import pytest
 
 from indexer.cli.main import build_parser, main
 from indexer.settings import Settings
-from indexer.store.generations import WriterLock
+from indexer.store.writer_lock import WriterLock
 from tests.pictures import DrawnCatalog, draw_catalog
 from tests.processes import REPOSITORY, program_environment
 

@@ -45,7 +45,7 @@ def hash_of(product_id: str) -> int:
 
 def test_a_second_writer_is_told_who_holds_the_lock(store: EdgeStore, tmp_path: Path) -> None:
     script = (
-        "import sys, time; from pathlib import Path; from indexer.store.generations import WriterLock;"
+        "import sys, time; from pathlib import Path; from indexer.store.writer_lock import WriterLock;"
         "lock = WriterLock(Path(sys.argv[1])); print('held', flush=True); time.sleep(60)"
     )
     holder = subprocess.Popen(

@@ -1,0 +1,26 @@
+"""Building a shard's search index in a process of its own, as the engine holds the interpreter lock meanwhile."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from indexer.errors import StoreUnavailable
+from indexer.store import edge_shard
+
+
+def build_search_index(folder: Path, collection: str) -> None:
+    """Returns when graph and quantized vectors are durable; nobody else may have the shard open for writing.
+
+    Raises:
+        StoreUnavailable: the process failed; the points are as they were.
+    """
+    command = [sys.executable, "-m", edge_shard.__name__, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise StoreUnavailable(
+            f"The search index of {collection} could not be built: {last}.",
+            "What was indexed is kept; run the same command again.",
+        )

@@ -1,0 +1,132 @@
+"""Filling the target of a reindex: a generation of its own, based on nothing, that no alias names yet."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from indexer.errors import CollectionNotFound, SpaceMismatch
+from indexer.points import StoredPoint, utc_text
+from indexer.spaces import EmbeddingSpace
+from indexer.store.edge_optimizer import build_search_index
+from indexer.store.edge_shard import EdgeShard
+from indexer.store.generations import GenerationFolders, GenerationRecord, Purpose
+from indexer.store.port import Alias, BatchChange
+from indexer.store.ranking import by_product
+from indexer.store.tuning import IndexTuning
+from indexer.store.writer_lock import WriterLock
+
+
+class EdgeTargetWriter:
+    """See ``TargetWriter``; holds the store's writer lock for its whole life, so other runs wait or are refused."""
+
+    def __init__(
+        self, folders: GenerationFolders, alias: Alias, space: EmbeddingSpace, tuning: IndexTuning, *, collection: str
+    ) -> None:
+        self._folders = folders
+        self._alias = alias
+        self._space = space
+        self._tuning = tuning
+        self._lock = WriterLock(folders.root)
+        self._shard: EdgeShard | None = None
+        self._opening = threading.Lock()
+        self._changed = False
+        try:
+            folders.remove_begun(alias)
+            self._collection = self._known(collection) if collection else self._begun(folders.next_name(alias))
+        except BaseException:
+            self._lock.release()
+            raise
+
+    @property
+    def collection(self) -> str:
+        """See ``CollectionWriter``."""
+        return self._collection
+
+    @property
+    def continues(self) -> bool:
+        """See ``CollectionWriter``; a target is named, so it is the one."""
+        return True
+
+    def product_points(self, product_ids: Sequence[str]) -> Mapping[str, tuple[StoredPoint, ...]]:
+        """See ``CollectionWriter``."""
+        return by_product(self._open().of_products(product_ids))
+
+    def product_ids(self) -> Iterator[str]:
+        """See ``CollectionWriter``."""
+        return self._open().product_ids()
+
+    def write(self, change: BatchChange) -> None:
+        """See ``CollectionWriter``."""
+        if change:
+            self._begin_change()
+            self._open().apply(change)
+
+    def delete_products(self, product_ids: Sequence[str]) -> None:
+        """See ``CollectionWriter``."""
+        if product_ids:
+            self._begin_change()
+            self._open().delete_products(product_ids)
+            self._open().flush()
+
+    def publish(self) -> bool:
+        """See ``TargetWriter``."""
+        shard = self._open()
+        points, due = shard.count(), shard.needs_optimizing()
+        shard.flush()
+        self._close_shard()
+        if due:
+            build_search_index(self._folders.shard(self._collection), self._collection)
+        record = self._folders.record(self._collection)
+        self._folders.write_record(self._collection, replace(record, points=points))
+        changed, self._changed = self._changed, False
+        return changed
+
+    def promote(self) -> None:
+        """See ``TargetWriter``."""
+        if self._shard is not None:
+            self.publish()
+        self._folders.promote(self._alias, self._collection)
+
+    def close(self) -> None:
+        """See ``CollectionWriter``."""
+        self._close_shard()
+        self._lock.release()
+
+    def _begin_change(self) -> None:
+        if not self._changed:
+            # until it is published again its number of points is not known, and nobody may promote it
+            record = self._folders.record(self._collection)
+            self._folders.write_record(self._collection, replace(record, points=None))
+            self._changed = True
+
+    def _open(self) -> EdgeShard:
+        with self._opening:
+            if self._shard is None:
+                self._shard = EdgeShard.open(self._folders.shard(self._collection), self._tuning)
+            return self._shard
+
+    def _close_shard(self) -> None:
+        with self._opening:
+            if self._shard is not None:
+                self._shard.close()
+                self._shard = None
+
+    def _begun(self, collection: str) -> str:
+        self._folders.folder(collection).mkdir(parents=True, exist_ok=True)
+        self._shard = EdgeShard.create(self._folders.shard(collection), self._space.dim, self._tuning)
+        # written last: a folder without its record is no collection
+        created = utc_text(datetime.now(UTC))
+        record = GenerationRecord(self._space, "", published=False, created_at=created, purpose=Purpose.REINDEX)
+        self._folders.write_record(collection, record)
+        return collection
+
+    def _known(self, collection: str) -> str:
+        if collection not in self._folders.names():
+            raise CollectionNotFound(f"There is no collection {collection}.", "It may have been pruned.")
+        found = self._folders.record(collection).space
+        if found != self._space:
+            raise SpaceMismatch(f"The collection {collection} is of the space {found.space_id}.")
+        return collection
