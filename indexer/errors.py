@@ -36,6 +36,11 @@
     ├── LedgerError                   the run ledger
     │   ├── RunNotFound
     │   └── LedgerUnavailable         (retryable)
+    ├── QueueError                    what goes to workers, and comes of it
+    │   ├── QueueUnavailable          (retryable)
+    │   ├── MessageInvalid
+    │   ├── WorkerLost
+    │   └── WorkerFailed
     ├── EventError                    changes of single products
     │   └── EventsUnavailable         (retryable)
     ├── AccessError                   who may change the catalog
@@ -280,6 +285,37 @@ class LedgerUnavailable(LedgerError):
 
     code = "ledger_unavailable"
     retryable = True
+
+
+class QueueError(VitrineError):
+    """What goes to workers, and what comes of it."""
+
+    code = "queue_error"
+
+
+class QueueUnavailable(QueueError):
+    """Messages to workers cannot be sent now."""
+
+    code = "queue_unavailable"
+    retryable = True
+
+
+class MessageInvalid(QueueError):
+    """A message that a worker cannot read."""
+
+    code = "message_invalid"
+
+
+class WorkerLost(QueueError):
+    """Worker processes died again and again while they had this product in hand."""
+
+    code = "worker_lost"
+
+
+class WorkerFailed(QueueError):
+    """A fault of this program stopped a worker's task; its log has it."""
+
+    code = "worker_failed"
 
 
 class EventError(VitrineError):

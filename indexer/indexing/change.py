@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
+from indexer.errors import VitrineError
 from indexer.indexing.batch import ImageOutcome, IndexedBatch, ProductBatch
 from indexer.ledger.port import BatchReport, Counts, Failure, Stage
 from indexer.points import ImageFacts, Point, StoredPoint, Vectors, payload_of, point_id, with_product_fields
@@ -22,6 +23,9 @@ class _ProductChange:
     payloads: tuple[PayloadUpdate, ...]
     deletions: tuple[UUID, ...]
     unchanged: int
+
+
+_NOTHING = _ProductChange((), (), (), 0)
 
 
 def change_of(
@@ -88,6 +92,36 @@ def _report(batch: ProductBatch, settled: Sequence[_Changed], vectors: Mapping[s
     ids = [item.product.product_id for item in settled]
     ids += [error.product_id for error in batch.row_errors if error.product_id]
     return BatchReport(batch.number, counts, tuple(failures), (*ids, *batch.deleted_ids), batch.part)
+
+
+def failed_report(batch: ProductBatch, error: VitrineError, stage: Stage) -> BatchReport:
+    """The report of a batch of which nothing could be indexed.
+
+    Args:
+        batch: as read.
+        error: that stands for each of its products on the failure list.
+        stage: where it came up.
+    """
+    failures = [_row_failure(row) for row in batch.row_errors]
+    failures += [
+        Failure(
+            product_id=product.product_id,
+            position=None,
+            image_ref="",
+            stage=stage,
+            code=error.code,
+            reason=str(error),
+            retryable=error.retryable,
+            line=product.line,
+            product=product,
+        )
+        for product in batch.products
+    ]
+    report = _report(batch, [_Changed(product, (), _NOTHING) for product in batch.products], {})
+    counts = replace(
+        report.counts, images=sum(len(product.image_refs) for product in batch.products), failed=len(failures)
+    )
+    return replace(report, counts=counts, failures=tuple(failures))
 
 
 def _product_change(

@@ -21,6 +21,8 @@ class Stage(StrEnum):
     DECODE = "decode"
     EMBED = "embed"
     WRITE = "write"
+    WORK = "work"
+    """Somewhere on the way: its worker was lost, or failed."""
 
 
 class RunState(StrEnum):
