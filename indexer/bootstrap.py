@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import entry_points
 from typing import Any
 
 from indexer.embedding.port import Embedder
 from indexer.errors import ConfigurationError
+from indexer.events.follow import Follower, FollowOptions
 from indexer.events.overlay import EventOverlay
 from indexer.events.port import EventLog
 from indexer.events.sqlite import SqliteEventLog
@@ -156,7 +157,30 @@ def indexing(settings: Settings) -> Iterator[IndexParts]:
                 events=EventOverlay(events),
             )
         )
-        yield IndexParts(embedder, store, ledger, pipeline, settings.catalog)
+        yield IndexParts(embedder, store, ledger, pipeline, settings.catalog, settings.writer_wait_s)
+
+
+@contextmanager
+def following(settings: Settings, tell: Callable[[str], None]) -> Iterator[Follower]:
+    """The embedded indexer process's work, released at the end.
+
+    Args:
+        settings: effective ones.
+        tell: called with sentences for people.
+
+    Raises:
+        VitrineError: a part cannot be had.
+    """
+    with ExitStack() as stack:
+        log = open_event_log(settings)
+        stack.callback(log.close)
+        queue = open_embedded_work_queue(settings)
+        stack.callback(queue.close)
+        parts = stack.enter_context(indexing(settings))
+        options = FollowOptions(
+            settings.event_gather_s, settings.event_keep_days, settings.batch_products, settings.default_currency
+        )
+        yield Follower(parts, log, queue, options, tell)
 
 
 def _installed(group: str, name: str) -> Any:

@@ -111,6 +111,21 @@ class Settings(BaseModel):
     retry_base_s: float = Field(1.0, gt=0, description="Longest wait before the first retry; doubles with each.")
     retry_max_s: float = Field(60.0, gt=0, description="Longest wait before any retry.")
 
+    admin_key: SecretStr = Field(
+        SecretStr(""), description="Key of the routes that change the catalog; empty: there are none."
+    )
+    feeds_dir: str = Field("", description="Folder of the feeds and pictures that may be named over HTTP; empty: none.")
+    feed_max_bytes: int = Field(4_000_000_000, ge=1, description="Largest feed that may be uploaded.")
+    event_gather_s: float = Field(
+        0.5, ge=0, le=60, description="How long to wait for further events before they are indexed together."
+    )
+    event_keep_days: int = Field(
+        30, ge=1, description="Days for which deletions and changed fields hold against older feed files."
+    )
+    writer_wait_s: float = Field(
+        5.0, ge=0, description="How long a command waits for another process that is writing to the embedded store."
+    )
+
     host: str = Field("127.0.0.1", description="Address that the search API listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port that it listens on.")
     query_queue: int = Field(64, ge=1, description="Queries that may wait for the model; more are answered with 503.")

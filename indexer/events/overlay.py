@@ -29,9 +29,10 @@ class EventOverlay:
         Raises:
             EventsUnavailable: the log cannot be read.
         """
+        position = self._log.position()
         states = self._log.latest([product.product_id for product in batch.products])
         if not states:
-            return batch
+            return replace(batch, event_position=position)
         products: list[CatalogProduct] = []
         roots = dict(batch.image_roots)
         deleted: list[str] = []
@@ -51,7 +52,21 @@ class EventOverlay:
             products=tuple(products),
             image_roots=roots,
             deleted_ids=(*batch.deleted_ids, *deleted),
+            event_position=position,
         )
+
+    def overtaken(self, batch: ProductBatch) -> ProductBatch | None:
+        """The part of a batch whose products changed while it was indexed; None if there is none, as nearly always.
+
+        Args:
+            batch: from ``applied_to``, now written.
+        """
+        if self._log.position() == batch.event_position:
+            return None
+        states = self._log.latest([product.product_id for product in batch.products])
+        newer = {key for key, state in states.items() if state.sequence > batch.event_position}
+        products = tuple(product for product in batch.products if product.product_id in newer)
+        return replace(batch, products=products, row_errors=(), deleted_ids=()) if products else None
 
     def kept(self, product_ids: Sequence[str], as_of: datetime | None) -> frozenset[str]:
         """Products that a feed does not name, but newer events do: a full run must not remove them.

@@ -9,7 +9,7 @@ from datetime import datetime
 from indexer.embedding.port import Pixels
 from indexer.errors import VitrineError
 from indexer.ledger.port import BatchReport, Stage
-from indexer.points import StoredPoint
+from indexer.points import Point, StoredPoint
 from indexer.products import CatalogProduct, RowError
 from indexer.store.port import BatchChange
 
@@ -27,6 +27,7 @@ class ProductBatch:
         as_of: version of products that have no ``updated_at``: when the feed was written; None if nobody knows.
         image_roots: by product id, where it is another folder than ``image_root``.
         deleted_ids: products of the feed that are left out because a newer event deleted them.
+        event_position: events up to this sequence are in it.
     """
 
     number: int
@@ -37,6 +38,7 @@ class ProductBatch:
     as_of: datetime | None = None
     image_roots: Mapping[str, str] = field(default_factory=dict)
     deleted_ids: tuple[str, ...] = ()
+    event_position: int = 0
 
     def root_of(self, product_id: str) -> str:
         """The folder that paths of a product's pictures are relative to."""
@@ -56,7 +58,7 @@ class ImageOutcome:
         position, ref, root: which picture.
         sha256: of its bytes, empty if they could not be had.
         size_px: width and height.
-        is_known: the product already has a point with this content.
+        is_known: the product already has a point with this content, here or in the donor.
         is_shared: another picture of the batch has the same content and is the one that is embedded.
         error, stage: why and where it failed; None and FETCH if it did not.
     """
@@ -82,6 +84,7 @@ class PreparedBatch:
         outcomes: for each product, one entry for each of its pictures, in order.
         shas: content hashes of the pictures that must be embedded, each once.
         pixels: uint8 (B, S, S, 3), in the order of ``shas``.
+        donated: the products' points in another collection of the same space.
     """
 
     batch: ProductBatch
@@ -89,6 +92,7 @@ class PreparedBatch:
     outcomes: tuple[tuple[ImageOutcome, ...], ...]
     shas: tuple[str, ...]
     pixels: Pixels
+    donated: Mapping[str, tuple[Point, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

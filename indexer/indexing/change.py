@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from indexer.errors import VitrineError
@@ -28,11 +28,25 @@ class _ProductChange:
 _NOTHING = _ProductChange((), (), (), 0)
 
 
+@dataclass(frozen=True, slots=True)
+class AtHand:
+    """What a batch's change is made from.
+
+    Attributes:
+        existing: the products' points as they are.
+        vectors: new embeddings by content hash, float32 (D,).
+        donated: the products' points in another collection of the same space, whose vectors may be copied.
+    """
+
+    existing: Mapping[str, tuple[StoredPoint, ...]]
+    vectors: Mapping[str, Vectors]
+    donated: Mapping[str, tuple[Point, ...]] = field(default_factory=dict)
+
+
 def change_of(
     batch: ProductBatch,
     outcomes: Sequence[Sequence[ImageOutcome]],
-    existing: Mapping[str, tuple[StoredPoint, ...]],
-    vectors: Mapping[str, Vectors],
+    at_hand: AtHand,
     *,
     defer: bool = False,
 ) -> IndexedBatch:
@@ -41,12 +55,11 @@ def change_of(
     Args:
         batch: as read.
         outcomes: for each product, of each of its pictures.
-        existing: the products' points as they are.
-        vectors: new embeddings by content hash, float32 (D,).
+        at_hand: points and vectors.
         defer: whether a product with a picture that could be had later is changed now, but reported then.
     """
     changed = [
-        _Changed(product, row, _product_change(product, row, existing.get(product.product_id, ()), vectors))
+        _Changed(product, row, _product_change(product, row, at_hand))
         for product, row in zip(batch.products, outcomes, strict=True)
     ]
     change = BatchChange(
@@ -56,7 +69,7 @@ def change_of(
     )
     settled = [item for item in changed if not (defer and item.may_do_better_later)]
     deferred = tuple(item.product for item in changed if defer and item.may_do_better_later)
-    return IndexedBatch(change, _report(batch, settled, vectors), deferred)
+    return IndexedBatch(change, _report(batch, settled, at_hand.vectors), deferred)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +137,10 @@ def failed_report(batch: ProductBatch, error: VitrineError, stage: Stage) -> Bat
     return replace(report, counts=counts, failures=tuple(failures))
 
 
-def _product_change(
-    product: CatalogProduct,
-    outcomes: Sequence[ImageOutcome],
-    existing: Sequence[StoredPoint],
-    vectors: Mapping[str, Vectors],
-) -> _ProductChange:
+def _product_change(product: CatalogProduct, outcomes: Sequence[ImageOutcome], at_hand: AtHand) -> _ProductChange:
+    existing = at_hand.existing.get(product.product_id, ())
     there = {point.id: point for point in existing}
+    donated = {point.id: point for point in at_hand.donated.get(product.product_id, ())}
     points: dict[UUID, Point] = {}
     payloads: dict[UUID, PayloadUpdate] = {}
     settled: set[UUID] = set()
@@ -145,7 +155,9 @@ def _product_change(
         facts = ImageFacts(outcome.position, outcome.ref, outcome.root, outcome.sha256, *outcome.size_px)
         payload = payload_of(product, facts)
         if identity not in there:
-            points[identity] = Point(identity, vectors[outcome.sha256], payload)
+            given = donated.get(identity)
+            vector = at_hand.vectors[outcome.sha256] if given is None else given.vector
+            points[identity] = Point(identity, vector, payload)
         elif there[identity].payload != payload:
             payloads[identity] = PayloadUpdate(identity, payload)
     stale: list[UUID] = []
@@ -160,6 +172,10 @@ def _product_change(
                 payloads[point.id] = PayloadUpdate(point.id, kept)
         else:
             stale.append(point.id)
+    for given in donated.values():
+        if given.payload.position in failed_positions and given.id not in settled:
+            settled.add(given.id)
+            points[given.id] = replace(given, payload=with_product_fields(given.payload, product))
     unchanged = len(settled) - len(points) - len(payloads)
     return _ProductChange(tuple(points.values()), tuple(payloads.values()), tuple(stale), unchanged)
 

@@ -16,9 +16,9 @@ from indexer.images.decode import decode_image
 from indexer.images.limits import ImageLimits
 from indexer.images.source import ImageSource
 from indexer.indexing.batch import ImageOutcome, IndexedBatch, PreparedBatch, ProductBatch
-from indexer.indexing.change import change_of
+from indexer.indexing.change import AtHand, change_of
 from indexer.ledger.port import Stage
-from indexer.points import StoredPoint, Vectors, point_id
+from indexer.points import Point, PointPayload, StoredPoint, Vectors, point_id
 
 
 @dataclass(slots=True)
@@ -52,14 +52,21 @@ class BatchIndexer:
         self._limits = limits
         self._threads = image_threads
 
-    def prepare(self, batch: ProductBatch, existing: Mapping[str, tuple[StoredPoint, ...]]) -> PreparedBatch:
+    def prepare(
+        self,
+        batch: ProductBatch,
+        existing: Mapping[str, tuple[StoredPoint, ...]],
+        donated: Mapping[str, tuple[Point, ...]],
+    ) -> PreparedBatch:
         """Fetches every picture, and decodes those whose embedding is not there yet.
 
         Args:
             batch: as read.
             existing: points of the batch's products.
+            donated: their points in another collection of the same space, to copy vectors from.
         """
-        known: dict[UUID, StoredPoint] = {point.id: point for points in existing.values() for point in points}
+        known: dict[UUID, PointPayload] = {point.id: point.payload for points in donated.values() for point in points}
+        known |= {point.id: point.payload for points in existing.values() for point in points}
         claims = _Claims()
         futures: list[list[Future[_Fetched]]] = [
             [
@@ -81,7 +88,7 @@ class BatchIndexer:
         outcomes = tuple(tuple(_resolved(item, decoded) for item in row) for row in fetched)
         ready = {sha: item.pixels for sha, item in decoded.items() if item.pixels is not None}
         pixels = np.stack(list(ready.values())) if ready else np.zeros((0, 1, 1, 3), dtype=np.uint8)
-        return PreparedBatch(batch, existing, outcomes, tuple(ready), pixels)
+        return PreparedBatch(batch, existing, outcomes, tuple(ready), pixels, donated)
 
     def embed(self, prepared: PreparedBatch, *, defer: bool = False) -> IndexedBatch:
         """Embeds the new pictures and works out what changes.
@@ -97,7 +104,8 @@ class BatchIndexer:
         outcomes = tuple(
             tuple(_with_embedding_failure(outcome, failed) for outcome in row) for row in prepared.outcomes
         )
-        return change_of(prepared.batch, outcomes, prepared.existing, vectors, defer=defer)
+        at_hand = AtHand(prepared.existing, vectors, prepared.donated)
+        return change_of(prepared.batch, outcomes, at_hand, defer=defer)
 
     def _prepare_image(
         self,
@@ -105,7 +113,7 @@ class BatchIndexer:
         position: int,
         ref: str,
         root: str,
-        known: Mapping[UUID, StoredPoint],
+        known: Mapping[UUID, PointPayload],
         claims: _Claims,
     ) -> _Fetched:
         try:
@@ -114,7 +122,7 @@ class BatchIndexer:
             return _Fetched(ImageOutcome(position, ref, root, error=error, stage=Stage.FETCH))
         there = known.get(point_id(product_id, fetched.sha256))
         if there is not None:
-            size = (there.payload.width_px, there.payload.height_px)
+            size = (there.width_px, there.height_px)
             return _Fetched(ImageOutcome(position, ref, root, sha256=fetched.sha256, size_px=size, is_known=True))
         if not claims.claim(fetched.sha256):
             return _Fetched(ImageOutcome(position, ref, root, sha256=fetched.sha256), is_shared=True)

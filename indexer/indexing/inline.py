@@ -18,13 +18,20 @@ from indexer.store.port import Alias, CollectionWriter, VectorStore
 
 @dataclass(frozen=True, slots=True)
 class IndexParts:
-    """What an index run is made of; wired once per process."""
+    """What an index run is made of; wired once per process.
+
+    Attributes:
+        embedder, store, ledger, pipeline: the parts.
+        catalog: the setting of that name.
+        writer_wait_s: how long a run waits for another one that is writing.
+    """
 
     embedder: Embedder
     store: VectorStore
     ledger: RunLedger
     pipeline: IndexPipeline
     catalog: str
+    writer_wait_s: float = 0.0
 
     @property
     def alias(self) -> Alias:
@@ -51,7 +58,9 @@ class InlineDispatcher:
     def execute(self, run: PlannedRun, listen: ProgressListener) -> RunRecord:
         """See ``Dispatcher``."""
         parts = self._parts
-        writer = open_run_writer(run.plan, parts.store, parts.ledger, parts.alias, parts.embedder.space)
+        writer = open_run_writer(
+            run.plan, parts.store, parts.ledger, parts.alias, parts.embedder.space, parts.writer_wait_s
+        )
         try:
             begun = begin_run(run.plan, parts.ledger, writer)
             execution = _Execution(parts, begun, writer, listen)

@@ -107,8 +107,8 @@ class IndexPipeline:
         # the one place where every batch comes by, whichever way it took
         if self.events is not None:
             batch = self.events.applied_to(batch)
-        existing = writer.product_points([product.product_id for product in batch.products])
-        return self._indexer.prepare(batch, existing)
+        ids = [product.product_id for product in batch.products]
+        return self._indexer.prepare(batch, writer.product_points(ids), writer.donated(ids))
 
     def _embedded(self, prepared: Future[PreparedBatch]) -> IndexedBatch:
         return self._indexer.embed(prepared.result())

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator
 
+from indexer.errors import StoreLocked
 from indexer.events.overlay import EventOverlay
 from indexer.indexing.feed_version import written_at
 from indexer.indexing.progress import Phase
@@ -14,19 +16,41 @@ from indexer.store.port import Alias, CollectionWriter, VectorStore
 
 _log = logging.getLogger(__name__)
 _REMOVAL_CHUNK = 1000
+_WRITER_POLL_S = 0.02
 
 
 def open_run_writer(
-    plan: RunPlan, store: VectorStore, ledger: RunLedger, alias: Alias, space: EmbeddingSpace
+    plan: RunPlan, store: VectorStore, ledger: RunLedger, alias: Alias, space: EmbeddingSpace, wait_s: float = 0.0
 ) -> CollectionWriter:
     """A writer for a run that is about to begin or to be resumed.
 
     Where a store lets one writer in, its lock comes before the ledger: a second run must not touch the ledger of the
     one that holds it.
 
+    Args:
+        plan: of the run.
+        store: to write to.
+        ledger: with the runs so far.
+        alias: to write behind.
+        space: of the vectors.
+        wait_s: how long to wait for another writer; one that applies events is soon done.
+
     Raises:
         StoreLocked: another run is writing.
     """
+    deadline_s = time.monotonic() + wait_s
+    while True:
+        try:
+            return _try_writer(plan, store, ledger, alias, space)
+        except StoreLocked:
+            if time.monotonic() >= deadline_s:
+                raise
+            time.sleep(_WRITER_POLL_S)
+
+
+def _try_writer(
+    plan: RunPlan, store: VectorStore, ledger: RunLedger, alias: Alias, space: EmbeddingSpace
+) -> CollectionWriter:
     resumable = next((run for run in ledger.runs() if run.plan == plan and run.state is RunState.RUNNING), None)
     return store.writer(alias, space, resume_of=resumable.collection if resumable else "")
 

@@ -1,0 +1,185 @@
+"""From the states of products to the store: what changed, and no more than that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from indexer.embedding.port import Embedder
+from indexer.errors import ModelFailed
+from indexer.events.merge import Deleted, Patched, Replaced, resolve
+from indexer.events.port import EventLog, ProductState
+from indexer.indexing.batch import ProductBatch
+from indexer.indexing.pipeline import IndexPipeline
+from indexer.ledger.port import BatchReport, Counts, Failure, RunPlan, Stage
+from indexer.points import PointPayload, StoredPoint, version_text, with_product_fields
+from indexer.products import CatalogProduct
+from indexer.store.port import Alias, BatchChange, CollectionWriter, PayloadUpdate
+
+_MAX_ROUNDS = 8
+"""A product that changes more often than this while it is applied waits for the next call, which will find it."""
+
+
+def events_plan(alias: Alias, day: datetime) -> RunPlan:
+    """The run under which the events of a day (in UTC) are on record."""
+    return RunPlan(
+        alias=f"{alias.name}/events", feed="", feed_version=day.astimezone(UTC).date().isoformat(), batch_products=1
+    )
+
+
+class EventApplier:
+    """Brings products in a collection to the state that the event log has of them.
+
+    An upsert goes the way of a feed's batch: pictures are fetched and compared, and only new ones embedded. Changed
+    fields are written as payloads alone. After writing the log is asked again, and what changed meanwhile is applied
+    again: so several appliers, in whatever order they write, leave the newest state behind.
+
+    Args:
+        log: of the states.
+        pipeline: for whole products.
+        embedder: the pipeline's; asked whether it still works if it failed on a product.
+        batch_products: most products embedded at once.
+    """
+
+    def __init__(self, log: EventLog, pipeline: IndexPipeline, embedder: Embedder, *, batch_products: int = 64) -> None:
+        self._log = log
+        self._pipeline = pipeline
+        self._embedder = embedder
+        self._batch_products = batch_products
+
+    def apply(
+        self, product_ids: Sequence[str], number: int, writer: CollectionWriter, *, as_of: datetime | None = None
+    ) -> BatchReport:
+        """Applies the states of products; those that no event named are passed over.
+
+        Args:
+            product_ids: at most a few hundred.
+            number: of the report.
+            writer: of the collection.
+            as_of: for a collection that was just filled from a feed: when that was written. It is the version of what
+                the feed says without a version, and of what it does not name; None: there the events hold in any case.
+
+        Returns:
+            ``rows`` counts states, ``products`` those of them that are, or were, in the collection.
+
+        Raises:
+            EventsUnavailable, StoreError, ModelFailed: some may be applied; all can be applied again.
+        """
+        tally = _Tally()
+        left = list(dict.fromkeys(product_ids))
+        applied: dict[str, int] = {}
+        for _ in range(_MAX_ROUNDS):
+            states = self._log.latest(left)
+            self._apply_once(states, writer, as_of, tally)
+            applied |= {product_id: state.sequence for product_id, state in states.items()}
+            now = self._log.latest(left)
+            left = [product_id for product_id, state in now.items() if state.sequence != applied.get(product_id)]
+            if not left:
+                break
+        failures = tuple(item for group in tally.failures.values() for item in group)
+        counts = tally.counts + Counts(rows=len(applied), products=len(tally.products), failed=len(failures))
+        return BatchReport(number, counts, failures, tuple(applied))
+
+    def _apply_once(
+        self, states: Mapping[str, ProductState], writer: CollectionWriter, as_of: datetime | None, tally: _Tally
+    ) -> None:
+        existing = writer.product_points(list(states))
+        whole: list[Replaced] = []
+        payloads: list[PayloadUpdate] = []
+        deleted: list[str] = []
+        for product_id, state in states.items():
+            points = existing.get(product_id, ())
+            outcome = resolve(state, _version_of(points) or as_of)
+            tally.failures.pop(product_id, None)
+            if points or isinstance(outcome, Replaced):
+                tally.products.add(product_id)
+            match outcome:
+                case Deleted() if points:
+                    deleted.append(product_id)
+                    tally.counts += Counts(removed=len(points))
+                case Deleted():
+                    pass
+                case Replaced() if not _has_all_pictures(points, outcome):
+                    whole.append(outcome)
+                case Replaced() | Patched():
+                    changed = list(_payload_updates(points, outcome))
+                    payloads += changed
+                    tally.counts += Counts(payload_updates=len(changed), unchanged=len(points) - len(changed))
+        for start in range(0, len(whole), self._batch_products):
+            self._index(whole[start : start + self._batch_products], writer, tally)
+        writer.write(BatchChange(payloads=tuple(payloads)))
+        writer.delete_products(deleted)
+
+    def _index(self, whole: Sequence[Replaced], writer: CollectionWriter, tally: _Tally) -> None:
+        roots = {item.product.product_id: item.image_root for item in whole}
+        batch = ProductBatch(0, tuple(item.product for item in whole), (), "", image_roots=roots)
+        try:
+            report = self._pipeline.index_batch(batch, writer).report
+        except ModelFailed as error:
+            # one picture that breaks the model must not stop the events behind it; a broken model must
+            self._embedder.embed_texts(["a photo"])
+            if len(whole) == 1:
+                tally.failures[whole[0].product.product_id] = [_model_failure(whole[0].product, error)]
+                return
+            for item in whole:
+                self._index([item], writer, tally)
+            return
+        tally.counts += replace(report.counts, rows=0, products=0, failed=0)
+        for failure in report.failures:
+            tally.failures.setdefault(failure.product_id, []).append(failure)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What was done so far; a product that is applied again takes its earlier failures back."""
+
+    counts: Counts = field(default_factory=Counts)
+    products: set[str] = field(default_factory=set)
+    failures: dict[str, list[Failure]] = field(default_factory=dict)
+
+
+def _version_of(points: Sequence[StoredPoint]) -> datetime | None:
+    """The oldest of them: where a write broke off in between, events are applied rather than passed over."""
+    texts = {point.payload.updated_at for point in points}
+    return min(datetime.fromisoformat(text) for text in texts) if texts and "" not in texts else None
+
+
+def _has_all_pictures(points: Sequence[StoredPoint], wanted: Replaced) -> bool:
+    """Whether the points are those of this very version, so that no picture needs to be looked at."""
+    product = wanted.product
+    version = version_text(product.updated_at) if product.updated_at else ""
+    there = {(point.payload.position, point.payload.image_ref, point.payload.image_root) for point in points}
+    named = {(position, ref, wanted.image_root) for position, ref in enumerate(product.image_refs)}
+    return there == named and all(point.payload.updated_at == version for point in points)
+
+
+def _payload_updates(points: Sequence[StoredPoint], outcome: Replaced | Patched) -> Iterable[PayloadUpdate]:
+    for point in points:
+        if isinstance(outcome, Replaced):
+            payload = with_product_fields(point.payload, outcome.product)
+        else:
+            payload = _with_fields(point.payload, outcome)
+        if payload != point.payload:
+            yield PayloadUpdate(point.id, payload)
+
+
+def _with_fields(payload: PointPayload, outcome: Patched) -> PointPayload:
+    values = dict(outcome.fields)
+    if "category" in values:
+        values["category"] = tuple(values["category"])
+    return replace(payload, **values)
+
+
+def _model_failure(product: CatalogProduct, error: ModelFailed) -> Failure:
+    return Failure(
+        product_id=product.product_id,
+        position=None,
+        image_ref="",
+        stage=Stage.EMBED,
+        code=error.code,
+        reason=str(error),
+        retryable=error.retryable,
+        line=product.line,
+        product=product,
+    )

@@ -1,0 +1,247 @@
+"""The embedded indexer process: takes requested index runs and gathers events into small ones."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from indexer.errors import ConfigurationError, StoreLocked, VitrineError
+from indexer.events.apply import EventApplier, events_plan
+from indexer.events.port import EventLog
+from indexer.indexing.inline import IndexParts, InlineDispatcher
+from indexer.indexing.progress import IndexProgress
+from indexer.indexing.run import IndexOptions, index_feed, retry_failures
+from indexer.ledger.port import RunLedger, RunPlan, RunRecord, RunState
+from indexer.requests.port import RunOrder, RunRequest
+from indexer.requests.sqlite import SqliteWorkQueue
+from indexer.store.port import CollectionWriter
+
+_log = logging.getLogger(__name__)
+_POLL_S = 0.1
+_LOCKED_RETRY_S = 0.5
+_FIRST_RETRY_S = 1.0
+_MAX_RETRY_S = 30.0
+_MAX_BATCHES = 20
+"""Of one small index run: what came first must not wait for ever until what came last is applied too."""
+_NOTE_EVERY_S = 0.5
+_COMPACT_EVERY = timedelta(hours=6)
+
+
+@dataclass(frozen=True, slots=True)
+class FollowOptions:
+    """How the process works.
+
+    Attributes:
+        gather_s: how long to wait for further events before a small index run begins.
+        keep_days: how long deletions and changed fields are remembered; see ``EventLog.compact``.
+        batch_products: most products in a batch.
+        default_currency: ISO 4217, for prices of feeds that name none.
+    """
+
+    gather_s: float = 0.5
+    keep_days: int = 30
+    batch_products: int = 64
+    default_currency: str = ""
+
+
+class Follower:
+    """Does what waits, one thing after the other; killed at any moment it does it again.
+
+    Args:
+        parts: of index runs.
+        log: of events.
+        queue: of requested index runs.
+        options: how it works.
+        tell: called with a sentence for people, when something is done or has to wait.
+    """
+
+    def __init__(
+        self,
+        parts: IndexParts,
+        log: EventLog,
+        queue: SqliteWorkQueue,
+        options: FollowOptions,
+        tell: Callable[[str], None],
+    ) -> None:
+        self._parts = parts
+        self._log = log
+        self._queue = queue
+        self._options = options
+        self._tell = tell
+        self._alias = parts.alias.name
+        self._applier = EventApplier(log, parts.pipeline, parts.embedder, batch_products=options.batch_products)
+        self._said = ""
+        self._last_run_s = 0.0
+        self._compacted_at = datetime.min.replace(tzinfo=UTC)
+
+    def run(self, stop: threading.Event) -> None:
+        """Works until ``stop`` is set; a part that is away for a while is waited for.
+
+        Raises:
+            VitrineError: what waiting does not mend.
+        """
+        retry_s = _FIRST_RETRY_S
+        while not stop.is_set():
+            try:
+                busy = self._step(stop)
+            except StoreLocked as error:
+                self._wait_for(error)
+                stop.wait(_LOCKED_RETRY_S)
+                continue
+            except VitrineError as error:
+                if not error.retryable:
+                    raise
+                self._wait_for(error)
+                stop.wait(retry_s)
+                retry_s = min(_MAX_RETRY_S, 2 * retry_s)
+                continue
+            retry_s = _FIRST_RETRY_S
+            self._said = ""
+            if not busy:
+                stop.wait(_POLL_S)
+
+    def apply_pending(self) -> int:
+        """Applies and publishes what events wait, as one small index run; returns how many states that were.
+
+        The position is advanced only after publishing, so whatever a crash undid is done again.
+
+        Raises:
+            StoreLocked: another run is writing.
+            VitrineError: a part failed; nothing is lost.
+        """
+        applied = self._log.applied(self._alias).sequence
+        if self._log.position() <= applied:
+            return 0
+        start_s = time.monotonic()
+        writer = self._parts.store.writer(self._parts.alias, self._parts.embedder.space)
+        try:
+            appended = self._apply(applied, writer)
+        finally:
+            writer.close()
+        self._last_run_s = time.monotonic() - start_s
+        return appended
+
+    def carry_out(self, request: RunRequest) -> None:
+        """Does a requested index run; what cannot be done is on record with its reason.
+
+        Raises:
+            StoreLocked: another run is writing; the request stays first in line.
+            VitrineError: a part is away for now; the request stays first in line.
+        """
+        listener = _RequestListener(self._queue, request)
+        try:
+            record = self._run_of(request.order, listener)
+        except VitrineError as error:
+            if error.retryable:
+                raise
+            self._queue.finish(request.request_id, listener.run_id, str(error))
+            self._tell(f"The requested run {request.request_id} failed: {error}")
+            return
+        run_id = record.run_id if record else ""
+        reason = record.reason if record and record.state is RunState.FAILED else ""
+        self._queue.finish(request.request_id, run_id, reason)
+        self._tell(f"The requested run {request.request_id} is done.")
+
+    def _step(self, stop: threading.Event) -> bool:
+        """Does one thing that waits; returns whether there was any."""
+        request = self._queue.oldest()
+        if request is not None:
+            self.carry_out(request)
+        if self._log.position() > self._log.applied(self._alias).sequence:
+            # small runs get rarer the more they cost, so that they never take more than about half of the time
+            stop.wait(max(self._options.gather_s, min(_MAX_RETRY_S, self._last_run_s)))
+            self.apply_pending()
+            return True
+        self._compact()
+        return request is not None
+
+    def _apply(self, applied: int, writer: CollectionWriter) -> int:
+        run_id = begin_events_run(self._parts.ledger, events_plan(self._parts.alias, datetime.now(UTC)))
+        appended: list[datetime] = []
+        collection = ""
+        for _ in range(_MAX_BATCHES):
+            states = self._log.since(applied, self._options.batch_products)
+            if not states:
+                break
+            applied = states[-1].sequence
+            report = self._applier.apply([state.product_id for state in states], applied, writer)
+            if writer.collection != collection:
+                collection = writer.collection
+                self._parts.ledger.set_collection(run_id, collection)
+            self._parts.ledger.record_batch(run_id, report)
+            appended += [state.appended_at for state in states if state.appended_at is not None]
+            if report.failures:
+                first = report.failures[0]
+                self._tell(f"{len(report.failures)} failed, the first: {first.product_id}: {first.reason}")
+        writer.publish()
+        now = datetime.now(UTC)
+        self._log.advance(self._alias, applied, [max(0.0, (now - moment).total_seconds()) for moment in appended])
+        return len(appended)
+
+    def _run_of(self, order: RunOrder, listener: _RequestListener) -> RunRecord | None:
+        dispatcher = InlineDispatcher(self._parts)
+        if order.retry_of:
+            return self._retry(order.retry_of, dispatcher, listener)
+        options = IndexOptions(order.full, order.limit, self._options.batch_products, self._options.default_currency)
+        return index_feed(Path(order.feed), options, dispatcher, listener)
+
+    def _retry(self, run_id: str, dispatcher: InlineDispatcher, listener: _RequestListener) -> RunRecord | None:
+        if not self._parts.ledger.run(run_id).plan.is_events:
+            return retry_failures(run_id, self._options.batch_products, dispatcher, listener)
+        retry_events(run_id, self._parts.ledger, self._log)
+        return None
+
+    def _compact(self) -> None:
+        now = datetime.now(UTC)
+        if now - self._compacted_at > _COMPACT_EVERY:
+            self._compacted_at = now
+            before = now - timedelta(days=self._options.keep_days)
+            self._log.compact(before, self._log.applied(self._alias).sequence)
+
+    def _wait_for(self, error: VitrineError) -> None:
+        if error.reason != self._said:
+            self._said = error.reason
+            self._tell(f"Waiting: {error.reason}")
+
+
+class _RequestListener:
+    """Writes a run's progress to its request, not more often than somebody would look."""
+
+    def __init__(self, queue: SqliteWorkQueue, request: RunRequest) -> None:
+        self._queue = queue
+        self._request_id = request.request_id
+        self.run_id = request.run_id
+        self._noted_s = float("-inf")
+
+    def __call__(self, progress: IndexProgress) -> None:
+        now_s = time.monotonic()
+        if progress.run_id != self.run_id or now_s - self._noted_s >= _NOTE_EVERY_S:
+            self.run_id, self._noted_s = progress.run_id, now_s
+            self._queue.note(self._request_id, progress.run_id, progress.fraction)
+
+
+def begin_events_run(ledger: RunLedger, plan: RunPlan) -> str:
+    """The day's run of events, begun if need be; that of an earlier day is ended."""
+    for run in ledger.runs():
+        if run.plan.alias == plan.alias and run.state is RunState.RUNNING and run.plan != plan:
+            ledger.finish(run.run_id, RunState.FINISHED)
+    return ledger.begin(plan).record.run_id
+
+
+def retry_events(run_id: str, ledger: RunLedger, log: EventLog) -> int:
+    """Lets the products on the failure list of a run of events be applied once more; returns how many they are.
+
+    Raises:
+        RunNotFound: no such run.
+        ConfigurationError: nothing is on its list.
+    """
+    failed = list(dict.fromkeys(failure.product_id for failure in ledger.failures(run_id)))
+    again = log.again(failed)
+    if not again:
+        raise ConfigurationError(f"Nothing on the failure list of run {run_id} can be retried.")
+    return again
