@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from indexer.errors import CollectionNotFound
@@ -31,6 +32,7 @@ class EdgeStore:
         self._tuning = tuning
         self._follow_s = follow_s
         self._readers: list[EdgeReader] = []
+        self._held = False
 
     def reader(self, alias: Alias) -> EdgeReader:
         """See ``VectorStore``."""
@@ -40,11 +42,38 @@ class EdgeStore:
 
     def writer(self, alias: Alias, space: EmbeddingSpace, *, resume_of: str = "") -> EdgeWriter:
         """See ``VectorStore``."""
-        return EdgeWriter(self._folders, alias, space, self._tuning, resume_of=resume_of)
+        return EdgeWriter(self._folders, alias, space, tuning=self._tuning, lock=self._locked(), resume_of=resume_of)
 
-    def target(self, alias: Alias, space: EmbeddingSpace, *, collection: str = "") -> EdgeTargetWriter:
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
         """See ``VectorStore``."""
-        return EdgeTargetWriter(self._folders, alias, space, self._tuning, collection=collection)
+        with self._locked():
+            self._held = True
+            try:
+                yield
+            finally:
+                self._held = False
+
+    def target(self, alias: Alias, space: EmbeddingSpace, *, collection: str = "", donor: str = "") -> EdgeTargetWriter:
+        """See ``VectorStore``."""
+        lock = self._locked()
+        try:
+            if collection:
+                self._check_exists(collection)
+            else:
+                self._folders.remove_begun(alias)
+            given = donor in self._folders.names()
+            return EdgeTargetWriter(
+                self._folders,
+                collection or self._folders.next_name(alias),
+                space,
+                tuning=self._tuning,
+                lock=lock,
+                donor=self.collection_reader(donor) if given else None,
+            )
+        except BaseException:
+            lock.release()
+            raise
 
     def collection_reader(self, collection: str, *, exact: bool = False) -> EdgeCollectionReader:
         """See ``VectorStore``."""
@@ -61,7 +90,7 @@ class EdgeStore:
 
     def promote(self, alias: Alias, collection: str) -> None:
         """See ``VectorStore``."""
-        with WriterLock(self._folders.root):
+        with self._locked():
             self._check_exists(collection)
             if self._folders.record(collection).points is None:
                 raise CollectionNotFound(
@@ -71,7 +100,7 @@ class EdgeStore:
 
     def prune(self, alias: Alias, *, keep: Sequence[str] = ()) -> Sequence[str]:
         """See ``VectorStore``; searches that are in a deleted generation end in it."""
-        with WriterLock(self._folders.root):
+        with self._locked():
             return self._folders.prune(alias, keep=keep)
 
     def collections(self) -> Sequence[CollectionStatus]:
@@ -83,6 +112,9 @@ class EdgeStore:
         """See ``VectorStore``."""
         for reader in self._readers:
             reader.close()
+
+    def _locked(self) -> WriterLock:
+        return WriterLock(None if self._held else self._folders.root)
 
     def _check_exists(self, collection: str) -> None:
         if collection not in self._folders.names():

@@ -7,38 +7,57 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from indexer.errors import CollectionNotFound, SpaceMismatch
-from indexer.points import StoredPoint, utc_text
+from indexer.errors import SpaceMismatch
+from indexer.points import Point, StoredPoint, utc_text
 from indexer.spaces import EmbeddingSpace
+from indexer.store.donor import donated_points
 from indexer.store.edge_optimizer import build_search_index
 from indexer.store.edge_shard import EdgeShard
 from indexer.store.generations import GenerationFolders, GenerationRecord, Purpose
-from indexer.store.port import Alias, BatchChange
+from indexer.store.port import BatchChange, CollectionReader
 from indexer.store.ranking import by_product
 from indexer.store.tuning import IndexTuning
 from indexer.store.writer_lock import WriterLock
 
 
 class EdgeTargetWriter:
-    """See ``TargetWriter``; holds the store's writer lock for its whole life, so other runs wait or are refused."""
+    """See ``VectorStore.target``; holds the store's writer lock for its whole life.
+
+    Args:
+        folders: of the store.
+        collection: begun where there is none of that name.
+        space: of the vectors.
+        tuning: of the approximate index.
+        lock: held, released by ``close``.
+        donor: opened, closed by ``close``; None for none.
+
+    Raises:
+        SpaceMismatch: the collection is of another space.
+    """
 
     def __init__(
-        self, folders: GenerationFolders, alias: Alias, space: EmbeddingSpace, tuning: IndexTuning, *, collection: str
+        self,
+        folders: GenerationFolders,
+        collection: str,
+        space: EmbeddingSpace,
+        *,
+        tuning: IndexTuning,
+        lock: WriterLock,
+        donor: CollectionReader | None,
     ) -> None:
         self._folders = folders
-        self._alias = alias
+        self._collection = collection
         self._space = space
         self._tuning = tuning
-        self._lock = WriterLock(folders.root)
+        self._lock = lock
+        self._donor = donor
         self._shard: EdgeShard | None = None
         self._opening = threading.Lock()
         self._changed = False
-        try:
-            folders.remove_begun(alias)
-            self._collection = self._known(collection) if collection else self._begun(folders.next_name(alias))
-        except BaseException:
-            self._lock.release()
-            raise
+        if collection not in folders.names():
+            self._begin()
+        elif (found := folders.record(collection).space) != space:
+            raise SpaceMismatch(f"The collection {collection} is of the space {found.space_id}.")
 
     @property
     def collection(self) -> str:
@@ -53,6 +72,10 @@ class EdgeTargetWriter:
     def product_points(self, product_ids: Sequence[str]) -> Mapping[str, tuple[StoredPoint, ...]]:
         """See ``CollectionWriter``."""
         return by_product(self._open().of_products(product_ids))
+
+    def donated(self, product_ids: Sequence[str]) -> Mapping[str, tuple[Point, ...]]:
+        """See ``CollectionWriter``."""
+        return donated_points(self._donor, product_ids)
 
     def product_ids(self) -> Iterator[str]:
         """See ``CollectionWriter``."""
@@ -72,7 +95,7 @@ class EdgeTargetWriter:
             self._open().flush()
 
     def publish(self) -> bool:
-        """See ``TargetWriter``."""
+        """See ``VectorStore.target``."""
         shard = self._open()
         points, due = shard.count(), shard.needs_optimizing()
         shard.flush()
@@ -84,15 +107,11 @@ class EdgeTargetWriter:
         changed, self._changed = self._changed, False
         return changed
 
-    def promote(self) -> None:
-        """See ``TargetWriter``."""
-        if self._shard is not None:
-            self.publish()
-        self._folders.promote(self._alias, self._collection)
-
     def close(self) -> None:
         """See ``CollectionWriter``."""
         self._close_shard()
+        if self._donor is not None:
+            self._donor.close()
         self._lock.release()
 
     def _begin_change(self) -> None:
@@ -114,19 +133,11 @@ class EdgeTargetWriter:
                 self._shard.close()
                 self._shard = None
 
-    def _begun(self, collection: str) -> str:
-        self._folders.folder(collection).mkdir(parents=True, exist_ok=True)
-        self._shard = EdgeShard.create(self._folders.shard(collection), self._space.dim, self._tuning)
+    def _begin(self) -> None:
+        folders, collection = self._folders, self._collection
+        folders.folder(collection).mkdir(parents=True, exist_ok=True)
+        self._shard = EdgeShard.create(folders.shard(collection), self._space.dim, self._tuning)
         # written last: a folder without its record is no collection
         created = utc_text(datetime.now(UTC))
         record = GenerationRecord(self._space, "", published=False, created_at=created, purpose=Purpose.REINDEX)
-        self._folders.write_record(collection, record)
-        return collection
-
-    def _known(self, collection: str) -> str:
-        if collection not in self._folders.names():
-            raise CollectionNotFound(f"There is no collection {collection}.", "It may have been pruned.")
-        found = self._folders.record(collection).space
-        if found != self._space:
-            raise SpaceMismatch(f"The collection {collection} is of the space {found.space_id}.")
-        return collection
+        folders.write_record(collection, record)

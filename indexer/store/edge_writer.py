@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from indexer.errors import StoreDamaged
-from indexer.points import StoredPoint, utc_text
+from indexer.points import Point, StoredPoint, utc_text
 from indexer.spaces import EmbeddingSpace
 from indexer.store.edge_optimizer import build_search_index
 from indexer.store.edge_shard import EdgeShard
@@ -31,13 +31,20 @@ class EdgeWriter:
     """
 
     def __init__(
-        self, folders: GenerationFolders, alias: Alias, space: EmbeddingSpace, tuning: IndexTuning, *, resume_of: str
+        self,
+        folders: GenerationFolders,
+        alias: Alias,
+        space: EmbeddingSpace,
+        *,
+        tuning: IndexTuning,
+        lock: WriterLock,
+        resume_of: str,
     ) -> None:
         self._folders = folders
         self._alias = alias
         self._space = space
         self._tuning = tuning
-        self._lock = WriterLock(folders.root)
+        self._lock = lock
         self._shard: EdgeShard | None = None
         self._is_copy = False
         # batches are prepared, hence read, in other threads than the one that writes; the shard must not be exchanged
@@ -69,6 +76,10 @@ class EdgeWriter:
         with self._exchange:
             shard = self._readable()
             return by_product(shard.of_products(product_ids)) if shard else {}
+
+    def donated(self, product_ids: Sequence[str]) -> Mapping[str, tuple[Point, ...]]:  # noqa: ARG002 - the port's
+        """See ``CollectionWriter``; what is there is in the same collection."""
+        return {}
 
     def product_ids(self) -> Iterator[str]:
         """See ``CollectionWriter``."""

@@ -7,6 +7,7 @@ the stable name that searches go through; it carries the space id, so a query on
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 from uuid import UUID
@@ -154,6 +155,10 @@ class CollectionWriter(Protocol):
         """As in ``CollectionReader``, but empty where nothing is indexed yet."""
         ...
 
+    def donated(self, product_ids: Sequence[str]) -> Mapping[str, tuple[Point, ...]]:
+        """Points of products in another collection of the space, whose vectors may be copied; mostly there are none."""
+        ...
+
     def write(self, change: BatchChange) -> None:
         """Applies a batch; durable when it returns.
 
@@ -192,21 +197,6 @@ class SharedWriter(Protocol):
         ...
 
 
-class TargetWriter(CollectionWriter, Protocol):
-    """Fills a collection that no alias names yet; nobody searches it until ``promote``.
-
-    Its ``publish`` builds the search index where one is due, so that the collection can be read by name, and changes
-    no alias; it may be written to and published again until it is promoted.
-    """
-
-    def promote(self) -> None:
-        """Makes the alias answer with the collection as last published, in one atomic step.
-
-        What the alias answered with before becomes its previous collection. Nothing is written after this.
-        """
-        ...
-
-
 class VectorStore(Protocol):
     """A store of collections and aliases."""
 
@@ -227,13 +217,28 @@ class VectorStore(Protocol):
         """
         ...
 
-    def target(self, alias: Alias, space: EmbeddingSpace, *, collection: str = "") -> TargetWriter:
-        """Begins to fill a collection behind no alias, or goes on with it.
+    def exclusive(self) -> AbstractContextManager[None]:
+        """Keeps other processes' writers out until the block ends, where the store lets only one write.
+
+        Writers, promotions and prunings of this object go on inside the block, one after the other. Nothing happens
+        on a server, which takes many writers.
+
+        Raises:
+            StoreLocked: another process is writing; the message says which.
+        """
+        ...
+
+    def target(self, alias: Alias, space: EmbeddingSpace, *, collection: str = "", donor: str = "") -> CollectionWriter:
+        """Begins to fill a collection that nobody searches until it is promoted, or goes on with it.
+
+        The writer's ``publish`` builds the search index where one is due, so that the collection can be read by name,
+        and changes no alias; it may be written to and published again until it is promoted.
 
         Args:
             alias: that it is meant for.
             space: of the vectors that will be written.
             collection: of an interrupted reindex; empty for a new one.
+            donor: collection of the same space whose vectors may be copied; one that is gone gives none.
 
         Raises:
             StoreLocked: another process is writing; the message says which.

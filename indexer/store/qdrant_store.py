@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from indexer.spaces import EmbeddingSpace
 from indexer.store.port import Alias, CollectionStatus
@@ -33,9 +34,18 @@ class QdrantStore:
         """See ``VectorStore``. A server takes many writers; point ids make their effect the same in any order."""
         return QdrantWriter(self._gateway, alias, space, resume_of=resume_of, build_s=self._options.build_s)
 
-    def target(self, alias: Alias, space: EmbeddingSpace, *, collection: str = "") -> QdrantTargetWriter:
+    def exclusive(self) -> AbstractContextManager[None]:
+        """See ``VectorStore``; a server takes many writers."""
+        return nullcontext()
+
+    def target(
+        self, alias: Alias, space: EmbeddingSpace, *, collection: str = "", donor: str = ""
+    ) -> QdrantTargetWriter:
         """See ``VectorStore``."""
-        return QdrantTargetWriter(self._gateway, alias, space, collection=collection, build_s=self._options.build_s)
+        reader = QdrantCollectionReader(self._gateway, donor) if donor else None
+        return QdrantTargetWriter(
+            self._gateway, alias, space, collection=collection, donor=reader, build_s=self._options.build_s
+        )
 
     def collection_reader(self, collection: str, *, exact: bool = False) -> QdrantCollectionReader:
         """See ``VectorStore``."""

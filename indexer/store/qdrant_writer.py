@@ -6,9 +6,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from indexer.errors import CollectionNotFound, SpaceMismatch, StoreDamaged, StoreUnavailable
-from indexer.points import StoredPoint
+from indexer.points import Point, StoredPoint
 from indexer.spaces import EmbeddingSpace
-from indexer.store.port import Alias, BatchChange
+from indexer.store.donor import donated_points
+from indexer.store.port import Alias, BatchChange, CollectionReader
 from indexer.store.qdrant_aliases import QdrantAliases
 from indexer.store.qdrant_gateway import QdrantGateway
 from indexer.store.ranking import by_product
@@ -36,6 +37,10 @@ class _CollectionOnServer:
     def product_points(self, product_ids: Sequence[str]) -> Mapping[str, tuple[StoredPoint, ...]]:
         """See ``CollectionWriter``."""
         return by_product(self._gateway.of_products(self._collection, product_ids)) if self._exists else {}
+
+    def donated(self, product_ids: Sequence[str]) -> Mapping[str, tuple[Point, ...]]:  # noqa: ARG002 - the port's
+        """See ``CollectionWriter``; what is there is in the same collection."""
+        return {}
 
     def product_ids(self) -> Iterator[str]:
         """See ``CollectionWriter``."""
@@ -105,14 +110,22 @@ class QdrantWriter(_CollectionOnServer):
 
 
 class QdrantTargetWriter(_CollectionOnServer):
-    """Fills a collection that no alias names yet; see ``TargetWriter``."""
+    """Fills a collection that no alias names yet; see ``VectorStore.target``. Several may fill it at once."""
 
     def __init__(
-        self, gateway: QdrantGateway, alias: Alias, space: EmbeddingSpace, *, collection: str, build_s: float
+        self,
+        gateway: QdrantGateway,
+        alias: Alias,
+        space: EmbeddingSpace,
+        *,
+        collection: str,
+        donor: CollectionReader | None,
+        build_s: float,
     ) -> None:
-        self._aliases = QdrantAliases(gateway, alias)
+        self._donor = donor
         self._build_s = build_s
-        super().__init__(gateway, space, collection or self._aliases.next_name(), exists=bool(collection))
+        named = collection or QdrantAliases(gateway, alias).next_name()
+        super().__init__(gateway, space, named, exists=bool(collection))
         if not collection:
             gateway.create(self._collection, space, REINDEX_PURPOSE)
             self._exists = True
@@ -124,15 +137,15 @@ class QdrantTargetWriter(_CollectionOnServer):
         """See ``CollectionWriter``; a target is named, so it is the one."""
         return True
 
+    def donated(self, product_ids: Sequence[str]) -> Mapping[str, tuple[Point, ...]]:
+        """See ``CollectionWriter``."""
+        return donated_points(self._donor, product_ids)
+
     def publish(self) -> bool:
-        """See ``TargetWriter``."""
+        """See ``VectorStore.target``."""
         build(self._gateway, self._collection, self._space, self._build_s)
         changed, self._changed = self._changed, False
         return changed
-
-    def promote(self) -> None:
-        """See ``TargetWriter``."""
-        self._aliases.point_to(self._collection)
 
 
 def build(gateway: QdrantGateway, collection: str, space: EmbeddingSpace, build_s: float) -> None:

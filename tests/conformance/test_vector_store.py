@@ -305,8 +305,8 @@ def test_a_target_is_searched_only_once_it_is_promoted(store: VectorStore, alias
     assert set(target.product_points(["p1", "p2"])) == {"p2"}
     assert target.publish()
     assert found(store, alias, unit_vector(2), 5) == ["p1"]
-    target.promote()
     target.close()
+    store.promote(alias, target.collection)
     assert (store.current(alias), store.previous(alias)) == (target.collection, old)
     assert store.reader(alias).search(SearchQuery(unit_vector(2), 5)).collection == target.collection
     assert found(store, alias, unit_vector(2), 5) == ["p2"]
@@ -346,8 +346,9 @@ def test_an_interrupted_target_goes_on_by_its_name(store: VectorStore, alias: Al
     resumed.delete_products(["p2"])
     resumed.publish()
     resumed.write(BatchChange(deletions=(made_up_point("p3", 0, seed=3).id,)))  # what was caught up later
-    resumed.promote()
+    resumed.publish()
     resumed.close()
+    store.promote(alias, resumed.collection)
     assert found(store, alias, unit_vector(1), 5) == ["p1"]
     assert store.reader(alias).status().points == 1
 
@@ -422,3 +423,31 @@ def test_a_reader_follows_promotions_and_outlives_pruning(store: VectorStore, al
         # never an error and never a mixture, be the answer from before the promotion or from after it
         (hit,) = reader.search(SearchQuery(unit_vector(1), 5)).hits
         assert hit.product_id.startswith("p")
+
+
+def test_a_target_copies_vectors_from_its_donor(store: VectorStore, alias: Alias) -> None:
+    points = [made_up_point("p1", position, seed=position) for position in range(3)]
+    old = publish(store, alias, *points, made_up_point("p2", 0, seed=9))
+    writer = store.writer(alias, SPACE)
+    assert writer.donated(["p1"]) == {}
+    writer.close()
+    target = store.target(alias, SPACE, donor=old)
+    donated = target.donated(["p1", "none"])
+    assert set(donated) == {"p1"}
+    for given, point in zip(donated["p1"], points, strict=True):
+        assert (given.id, given.payload) == (point.id, point.payload)
+        np.testing.assert_allclose(given.vector, point.vector, atol=1e-6)
+    target.close()
+    without = store.target(alias, SPACE, collection=target.collection, donor=f"{alias.name}--000099")
+    assert without.donated(["p1"]) == {}
+    without.close()
+
+
+def test_a_writer_can_be_opened_again_inside_an_exclusive_block(store: VectorStore, alias: Alias) -> None:
+    with store.exclusive():
+        collection = fill(store, alias, made_up_point("p1", 0, seed=1))
+        store.promote(alias, collection)
+        publish(store, alias, made_up_point("p2", 0, seed=2))
+        store.prune(alias)
+    assert sorted(found(store, alias, unit_vector(1), 5)) == ["p1", "p2"]
+    publish(store, alias, made_up_point("p3", 0, seed=3))
