@@ -15,6 +15,9 @@ class Phase(StrEnum):
     INDEXING = "indexing"
     REMOVING = "removing what left the feed"
     PUBLISHING = "publishing"
+    CATCHING_UP = "catching up events"
+    VERIFYING = "verifying"
+    PROMOTING = "promoting"
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,8 @@ def open_run_writer(
 def _try_writer(
     plan: RunPlan, store: VectorStore, ledger: RunLedger, alias: Alias, space: EmbeddingSpace
 ) -> CollectionWriter:
+    if plan.target:
+        return store.target(alias, space, collection=plan.target, donor=plan.donor)
     resumable = next((run for run in ledger.runs() if run.plan == plan and run.state is RunState.RUNNING), None)
     return store.writer(alias, space, resume_of=resumable.collection if resumable else "")
 

@@ -50,6 +50,7 @@ class RunPlan:
         batch_products: products in a batch; another size would number the batches differently.
         retry_of: run whose failures are tried again, empty for a feed.
         target: collection that a reindex fills; empty for a run that writes behind the alias.
+        donor: collection whose vectors a reindex copies where pictures have not changed; empty for none.
     """
 
     alias: str
@@ -60,6 +61,7 @@ class RunPlan:
     batch_products: int = 256
     retry_of: str = ""
     target: str = ""
+    donor: str = ""
 
     @property
     def is_events(self) -> bool:

@@ -50,7 +50,8 @@ class ReindexRecord:
         donor: collection behind the alias when it began, whose vectors are copied; empty if there was none.
         state: where it is.
         run_id: of the run that fills the target, empty before it began.
-        events_from: position in the event log when it began; later events are caught up.
+        events_from: position in the event log when it began; what came later may be missing in the donor.
+        events_to: position up to which the target has what events said.
         checks: of the last verification.
         reason: why it failed, else empty.
         started_at, updated_at: UTC.
@@ -65,6 +66,7 @@ class ReindexRecord:
     started_at: datetime
     updated_at: datetime
     run_id: str = ""
-    events_from: str = ""
+    events_from: int = 0
+    events_to: int = 0
     checks: tuple[ReindexCheck, ...] = ()
     reason: str = ""

@@ -247,7 +247,8 @@ def test_a_reindex_is_recorded_as_it_goes_on(ledger: RunLedger) -> None:
         first,
         state=ReindexState.FAILED,
         run_id="r",
-        events_from="17",
+        events_from=17,
+        events_to=19,
         checks=(ReindexCheck("recall@10", 0.5, 0.95, passed=False, detail="50 %"),),
         reason="recall@10 is 0.5",
     )
