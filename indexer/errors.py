@@ -8,6 +8,7 @@
     │   ├── FeedNotFound
     │   ├── FeedFormatUnknown
     │   ├── FeedUnreadable
+    │   ├── FeedTooLarge
     │   └── FeedUnsafe
     ├── ImageError                    one picture
     │   ├── ImageNotFound
@@ -111,6 +112,12 @@ class FeedUnreadable(FeedError):
     """The file breaks off, is damaged, or lacks what every row needs."""
 
     code = "feed_unreadable"
+
+
+class FeedTooLarge(FeedError):
+    """An uploaded feed with more bytes than the limit."""
+
+    code = "feed_too_large"
 
 
 class FeedUnsafe(FeedError):

@@ -144,6 +144,10 @@ class Settings(BaseModel):
             cache_dir=self.model_cache_dir,
         )
 
+    def to_environment(self) -> dict[str, str]:
+        """Every setting as an environment variable, secrets in clear: for a process of the same installation."""
+        return {f"{ENV_PREFIX}{name.upper()}": _text(getattr(self, name)) for name in type(self).model_fields}
+
     def image_limits(self) -> ImageLimits:
         """The part that bounds a picture."""
         return ImageLimits(self.image_max_bytes, self.image_max_pixels, self.image_timeout_s)
@@ -188,6 +192,12 @@ class Settings(BaseModel):
     def image_thread_count(self) -> int:
         """``image_threads`` with its default worked out."""
         return self.image_threads or 4 * available_cores()
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 @dataclass(frozen=True, slots=True)

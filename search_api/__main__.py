@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from indexer.cli.exit_codes import CANNOT_START, DONE
 from indexer.cli.flags import add_settings_flags, settings_of
 from indexer.errors import VitrineError
+from indexer.settings import Settings
 from search_api.app import create_app
+from search_api.indexer_process import IndexerProcess
 from search_api.serving import ApiServer, check_address
 
 
@@ -40,10 +43,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except VitrineError as error:
         failures.append(error)
     else:
-        server.run()
+        with _indexer_beside(settings):
+            server.run()
     for failure in failures:
         print(f"error: {failure}", file=sys.stderr)  # noqa: T201
     return CANNOT_START if failures else DONE
+
+
+@contextmanager
+def _indexer_beside(settings: Settings) -> Iterator[None]:
+    """The indexer process, where the catalog can be changed here and no workers are there to do it."""
+    if settings.dispatcher != "inline" or not settings.admin_key.get_secret_value():
+        yield
+        return
+    indexer = IndexerProcess(settings)
+    indexer.start()
+    try:
+        yield
+    finally:
+        indexer.stop()
 
 
 if __name__ == "__main__":

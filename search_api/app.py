@@ -12,11 +12,13 @@ from indexer.embedding.port import Embedder
 from indexer.errors import VitrineError
 from indexer.settings import Settings
 from indexer.store.port import Alias
+from search_api.admin import AdminKey, AdminParts, AdminService
 from search_api.body_limit import BodyLimit
+from search_api.feeds import FeedFolder
 from search_api.images import ProductImages
 from search_api.model_gate import ModelGate
 from search_api.problems import install_problem_handlers
-from search_api.routes import health, page, products, search
+from search_api.routes import admin, health, page, products, search
 from search_api.routes.dependencies import ApiParts
 from search_api.service import SearchService
 
@@ -50,12 +52,16 @@ def create_app(
         max_text_chars=settings.query_text_max_chars,
     )
 
+    admin_service = _admin_service(settings, gate) if settings.admin_key.get_secret_value() else None
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001 - FastAPI's signature
         gate.start()
         yield
         gate.close()
         service.close()
+        if admin_service is not None:
+            admin_service.close()
         store.close()
 
     app = FastAPI(
@@ -71,8 +77,22 @@ def create_app(
         ProductImages(settings.image_limits(), thumbnail_px=settings.thumbnail_px),
         settings.image_limits(),
     )
-    app.add_middleware(BodyLimit, limits=settings.image_limits())
+    app.state.admin_key = AdminKey(settings.admin_key.get_secret_value())
+    app.state.admin = admin_service
+    app.add_middleware(BodyLimit, limits=settings.image_limits(), feed_max_bytes=settings.feed_max_bytes)
     install_problem_handlers(app)
-    for module in (search, products, health, page):
+    for module in (search, products, admin, health, page):
         app.include_router(module.router)
     return app
+
+
+def _admin_service(settings: Settings, gate: ModelGate) -> AdminService:
+    return AdminService(
+        AdminParts(
+            bootstrap.open_event_log(settings),
+            bootstrap.open_ledger(settings),
+            bootstrap.open_work_queue(settings),
+            FeedFolder(settings.feeds_dir),
+            lambda: Alias(settings.catalog, gate.embedder.space.space_id).name,
+        )
+    )

@@ -25,6 +25,7 @@ STATUS_BY_ERROR: Mapping[type[VitrineError], int] = {
     errors.FeedNotFound: 422,
     errors.FeedFormatUnknown: 422,
     errors.FeedUnreadable: 422,
+    errors.FeedTooLarge: 413,
     errors.FeedUnsafe: 422,
     errors.ImageNotFound: 404,
     errors.ImageRefForbidden: 422,
@@ -95,6 +96,8 @@ def problem_response(
     headers = {}
     if retry_after_s is not None:
         headers["Retry-After"] = str(max(1, math.ceil(retry_after_s)))
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
     if status == 413:
         headers["Connection"] = "close"  # the rest of the body is not read, so nothing can follow it
     body = {"type": "about:blank", "title": _TITLES.get(status, "Error"), "status": status, "code": code}

@@ -142,7 +142,7 @@ class Follower:
             self._queue.finish(request.request_id, listener.run_id, str(error))
             self._tell(f"The requested run {request.request_id} failed: {error}")
             return
-        run_id = record.run_id if record else ""
+        run_id = record.run_id if record else request.order.retry_of
         reason = record.reason if record and record.state is RunState.FAILED else ""
         self._queue.finish(request.request_id, run_id, reason)
         self._tell(f"The requested run {request.request_id} is done.")

@@ -72,3 +72,9 @@ def test_secrets_are_not_shown() -> None:
 def test_every_setting_is_described() -> None:
     for name, field in Settings.model_fields.items():
         assert field.description, name
+
+
+def test_another_process_gets_the_same_settings_through_its_environment() -> None:
+    flags = {"image_allowed_hosts": "a,b", "admin_key": "s3cret", "follow_s": 0.25, "data_dir": "x y", "port": 0}
+    settings = load_settings(flags, environment={}).settings
+    assert load_settings(environment=settings.to_environment(), profile="production").settings == settings

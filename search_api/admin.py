@@ -1,0 +1,187 @@
+"""Changing the catalog: what the admin routes do, and who may."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from indexer.errors import AdminDisabled, AdminKeyRequired, EventsUnavailable, RunNotFound
+from indexer.events.port import Appended, Applied, EventLog, ProductEvent
+from indexer.indexing.run import IndexOptions
+from indexer.ledger.port import Failure, RunLedger, RunRecord
+from indexer.requests.port import RunOrder, RunRequest, WorkQueue
+from search_api.feeds import FeedFolder
+
+_log = logging.getLogger(__name__)
+
+
+class AdminKey:
+    """The secret that admin requests carry.
+
+    Args:
+        key: empty: nobody may.
+    """
+
+    def __init__(self, key: str) -> None:
+        self._key = key.encode()
+
+    def check(self, headers: Mapping[str, str]) -> None:
+        """Returns if the headers carry the key, as ``X-API-Key`` or ``Authorization: Bearer``.
+
+        Raises:
+            AdminDisabled: there is no key.
+            AdminKeyRequired: they do not.
+        """
+        if not self._key:
+            raise AdminDisabled(
+                "No admin key is set, so the catalog cannot be changed over HTTP.", "Set VITRINE_ADMIN_KEY."
+            )
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        given = headers.get("x-api-key") or (token.strip() if scheme.lower() == "bearer" else "")
+        # compared in a time that tells nothing of how much of it is right
+        if not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._key):
+            raise AdminKeyRequired(
+                "This changes the catalog and needs the admin key.",
+                "Send it in the header X-API-Key, or as Authorization: Bearer.",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class EventStatus:
+    """How far the index is behind the events."""
+
+    position: int
+    applied: Applied
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRun:
+    """An index run as seen from outside: as it was asked for, as the ledger has it, or both."""
+
+    request: RunRequest | None
+    record: RunRecord | None
+
+    @property
+    def run_id(self) -> str:
+        """The id that was given when it was asked for; for others that of the ledger."""
+        if self.request is not None:
+            return self.request.request_id
+        return self.record.run_id if self.record is not None else ""
+
+
+@dataclass(frozen=True, slots=True)
+class AdminParts:
+    """What the admin routes work with."""
+
+    log: EventLog
+    ledger: RunLedger
+    queue: WorkQueue
+    feeds: FeedFolder
+    alias_name: Callable[[], str]
+
+
+class AdminService:
+    """The use cases behind the admin routes; they block, so they belong in threads."""
+
+    def __init__(self, parts: AdminParts) -> None:
+        self._parts = parts
+
+    @property
+    def feeds_dir(self) -> str:
+        """Folder that paths of pictures are relative to; empty if there is none."""
+        return self._parts.feeds.root
+
+    def append(self, event: ProductEvent) -> Appended:
+        """Records an event and says so to whoever applies it.
+
+        Raises:
+            EventsUnavailable: it is not recorded.
+        """
+        (appended,) = self._parts.log.append([event])
+        if not appended.stale:
+            try:
+                self._parts.queue.announce([event.product_id])
+            except EventsUnavailable as error:
+                _log.warning("%s The event is recorded, and applied with those that follow.", error)
+        return appended
+
+    def status(self) -> EventStatus:
+        """How far the index is behind.
+
+        Raises:
+            ModelLoading: the model, whose space names the index, is not loaded yet.
+        """
+        return EventStatus(self._parts.log.position(), self._parts.log.applied(self._parts.alias_name()))
+
+    def request_feed(self, name: str, *, full: bool, limit: int) -> IndexRun:
+        """Asks for a feed to be indexed.
+
+        Raises:
+            FeedNotFound: not in the folder of feeds.
+            ConfigurationError: full with a limit.
+        """
+        IndexOptions(full=full, limit=limit)
+        order = RunOrder(feed=str(self._parts.feeds.find(name)), full=full, limit=limit)
+        return IndexRun(self._parts.queue.request_run(order), None)
+
+    def keep_feed(self, name: str, data: BinaryIO) -> str:
+        """Stores an uploaded feed; its path for ``request_feed``."""
+        return self._parts.feeds.keep(name, data).name
+
+    def request_retry(self, run_id: str) -> IndexRun:
+        """Asks for a run's failures to be tried again.
+
+        Raises:
+            RunNotFound: no such run.
+        """
+        order = RunOrder(retry_of=self._ledger_id(run_id))
+        return IndexRun(self._parts.queue.request_run(order), None)
+
+    def runs(self, limit: int) -> Sequence[IndexRun]:
+        """The latest runs, newest first, asked for over HTTP or not."""
+        requests = self._parts.queue.requests(limit)
+        records = {record.run_id: record for record in self._parts.ledger.runs(limit)}
+        asked = {request.run_id for request in requests if request.run_id and not request.order.retry_of}
+        found = [IndexRun(request, self._record(request, records)) for request in requests]
+        found += [IndexRun(None, record) for run_id, record in records.items() if run_id not in asked]
+        return sorted(found, key=lambda run: run.run_id, reverse=True)[:limit]
+
+    def run(self, run_id: str) -> IndexRun:
+        """A run, by the id of the request or of the ledger.
+
+        Raises:
+            RunNotFound: no such run.
+        """
+        try:
+            request = self._parts.queue.request(run_id)
+        except RunNotFound:
+            return IndexRun(None, self._parts.ledger.run(run_id))
+        return IndexRun(request, self._record(request, {}))
+
+    def failures(self, run_id: str) -> Sequence[Failure]:
+        """What is still missing of a run; nothing of one that has not begun.
+
+        Raises:
+            RunNotFound: no such run.
+        """
+        run = self.run(run_id)
+        return self._parts.ledger.failures(run.record.run_id) if run.record is not None else ()
+
+    def close(self) -> None:
+        """Releases files and connections."""
+        for part in (self._parts.log, self._parts.ledger, self._parts.queue):
+            part.close()
+
+    def _record(self, request: RunRequest, records: Mapping[str, RunRecord]) -> RunRecord | None:
+        if not request.run_id:
+            return None
+        return records.get(request.run_id) or self._parts.ledger.run(request.run_id)
+
+    def _ledger_id(self, run_id: str) -> str:
+        record = self.run(run_id).record
+        if record is None:
+            raise RunNotFound(f"The run {run_id} has not begun yet, so nothing of it can be retried.")
+        return record.run_id

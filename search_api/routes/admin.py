@@ -1,0 +1,190 @@
+"""Routes that change the catalog, behind the admin key: single products, index runs, and how far both are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, TypeVar, cast
+
+from fastapi import APIRouter, Depends, Query, Request, Security
+from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from fastapi.routing import APIRoute
+from fastapi.security import APIKeyHeader, HTTPBearer
+from pydantic import TypeAdapter, ValidationError
+from starlette.datastructures import UploadFile
+
+from indexer.errors import FeedNotFound
+from indexer.events.messages import (
+    FieldsBody,
+    ProductBody,
+    ProductId,
+    Version,
+    delete_event,
+    fields_event,
+    upsert_event,
+)
+from search_api.admin import AdminKey, AdminService
+from search_api.admin_schemas import (
+    EventAnswer,
+    FailureList,
+    IndexRunAnswer,
+    IndexRunList,
+    IndexStatus,
+    RunOrderBody,
+    event_answer,
+    failure_answer,
+    index_status,
+    run_answer,
+)
+from search_api.routes.dependencies import problems
+from search_api.routes.products import ProductId as ProductIdInPath
+
+_T = TypeVar("_T")
+
+
+class _AdminRoute(APIRoute):
+    """Asks for the key before anything of the body is read."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handle_if_allowed(request: Request) -> Response:
+            cast("AdminKey", request.app.state.admin_key).check(request.headers)
+            return await handle(request)
+
+        return handle_if_allowed
+
+
+# the two ways to send the key, for OpenAPI; what checks it is the route class
+_KEY = [
+    Security(APIKeyHeader(name="X-API-Key", auto_error=False)),
+    Security(HTTPBearer(auto_error=False)),
+]
+router = APIRouter(tags=["admin"], route_class=_AdminRoute, dependencies=_KEY)
+
+
+def _service(request: Request) -> AdminService:
+    return cast("AdminService", request.app.state.admin)
+
+
+Admin = Annotated[AdminService, Depends(_service)]
+_product_id: TypeAdapter[str] = TypeAdapter(ProductId)
+_RUN_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": RunOrderBody.model_json_schema()},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "file": {"type": "string", "format": "binary"},
+                        "full": {"type": "boolean"},
+                        "limit": {"type": "integer"},
+                    },
+                }
+            },
+        },
+    }
+}
+
+
+@router.put("/v1/products/{product_id:path}", status_code=202, responses=problems(401, 403, 422, 503))
+def put_product(product_id: ProductIdInPath, body: ProductBody, admin: Admin) -> EventAnswer:
+    """Makes a product what is sent, new or known; its pictures are fetched and embedded soon after."""
+    return event_answer(admin.append(upsert_event(_checked(product_id), body, admin.feeds_dir)))
+
+
+@router.patch("/v1/products/{product_id:path}", status_code=202, responses=problems(401, 403, 422, 503))
+def patch_product(product_id: ProductIdInPath, body: FieldsBody, admin: Admin) -> EventAnswer:
+    """Changes single fields, price and stock above all; nothing is fetched or embedded."""
+    return event_answer(admin.append(fields_event(_checked(product_id), body)))
+
+
+@router.delete("/v1/products/{product_id:path}", status_code=202, responses=problems(401, 403, 422, 503))
+def delete_product(
+    product_id: ProductIdInPath, admin: Admin, updated_at: Annotated[Version | None, Query()] = None
+) -> EventAnswer:
+    """Removes a product; feeds that are older do not bring it back."""
+    return event_answer(admin.append(delete_event(_checked(product_id), updated_at)))
+
+
+@router.post("/v1/index-runs", status_code=202, responses=problems(401, 403, 413, 422, 503), openapi_extra=_RUN_BODY)
+async def request_run(request: Request, admin: Admin) -> IndexRunAnswer:
+    """Asks for a feed to be indexed: one that lies in feeds_dir, or one that is uploaded into it."""
+    media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if media_type == "multipart/form-data":
+        order = await _uploaded(request, admin)
+    else:
+        order = _order(await request.body())
+    run = await run_in_threadpool(admin.request_feed, order.feed, full=order.full, limit=order.limit)
+    return run_answer(run)
+
+
+@router.get("/v1/index-runs", responses=problems(401, 403, 503))
+def list_runs(admin: Admin, limit: Annotated[int, Query(ge=1, le=100)] = 20) -> IndexRunList:
+    """The latest index runs, whoever asked for them; the events of a day are one run."""
+    return IndexRunList(runs=[run_answer(run) for run in admin.runs(limit)])
+
+
+@router.get("/v1/index-runs/{run_id}", responses=problems(401, 403, 404, 503))
+def get_run(run_id: str, admin: Admin) -> IndexRunAnswer:
+    """An index run and how far it is."""
+    return run_answer(admin.run(run_id))
+
+
+@router.get("/v1/index-runs/{run_id}/failures", responses=problems(401, 403, 404, 503))
+def list_failures(
+    run_id: str,
+    admin: Admin,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    offset: Annotated[int, Query(ge=0)] = 0,
+) -> FailureList:
+    """What is still missing of a run: product, picture, stage, code and reason."""
+    failures = admin.failures(run_id)
+    page = failures[offset : offset + limit]
+    return FailureList(failures=[failure_answer(item) for item in page], total=len(failures))
+
+
+@router.post("/v1/index-runs/{run_id}/retry", status_code=202, responses=problems(401, 403, 404, 503))
+def retry_run(run_id: str, admin: Admin) -> IndexRunAnswer:
+    """Asks for the failures of a run to be tried again."""
+    return run_answer(admin.request_retry(run_id))
+
+
+@router.get("/v1/index-status", responses=problems(401, 403, 503))
+def get_index_status(admin: Admin) -> IndexStatus:
+    """How far the index is behind the events, and how long events take to be searchable."""
+    return index_status(admin.status())
+
+
+def _checked(product_id: str) -> str:
+    return _validated(lambda: _product_id.validate_python(product_id), "product_id")
+
+
+def _order(body: bytes) -> RunOrderBody:
+    return _validated(lambda: RunOrderBody.model_validate_json(body))
+
+
+async def _uploaded(request: Request, admin: AdminService) -> RunOrderBody:
+    async with request.form(max_files=1, max_fields=4) as form:
+        file = form.get("file")
+        if not isinstance(file, UploadFile) or not file.filename:
+            raise FeedNotFound("The form has no file in its field 'file'.", "Send the feed in that field.")
+        options = {name: value for name, value in form.items() if name != "file"}
+        name = file.filename
+        # looked at before a byte is kept: an upload replaces the feed of its name
+        _validated(lambda: RunOrderBody.model_validate({"feed": name, **options}))
+        kept = await run_in_threadpool(admin.keep_feed, name, file.file)
+        return _validated(lambda: RunOrderBody.model_validate({"feed": kept, **options}))
+
+
+def _validated(validate: Callable[[], _T], *where: str) -> _T:
+    """What pydantic makes of it; what it refuses is answered like any other request that does not fit."""
+    try:
+        return validate()
+    except ValidationError as error:
+        found = [{**item, "loc": (*where, *item["loc"])} for item in error.errors(include_context=False)]
+        raise RequestValidationError(found) from error
