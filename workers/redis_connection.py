@@ -9,7 +9,7 @@ import redis
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
-from indexer.errors import ConfigurationError, LedgerUnavailable
+from indexer.errors import ConfigurationError, LedgerUnavailable, VitrineError
 from indexer.settings import Settings
 
 _CONNECT_TIMEOUT_S = 5.0
@@ -22,12 +22,14 @@ class RedisConnection:
 
     Args:
         url: ``redis://[:PASSWORD@]HOST:PORT/DB``, or ``rediss://`` for TLS.
+        failure: raised if Redis does not answer, or refuses.
 
     Raises:
         ConfigurationError: that is no such address.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, failure: type[VitrineError] = LedgerUnavailable) -> None:
+        self._failure = failure
         try:
             self._client = redis.Redis.from_url(
                 url,
@@ -45,27 +47,30 @@ class RedisConnection:
         """One command.
 
         Raises:
-            LedgerUnavailable: Redis does not answer, or refuses.
+            LedgerUnavailable: Redis does not answer, or refuses; or the error that the connection was made with.
         """
         try:
             return self._client.execute_command(*command)  # type: ignore[no-untyped-call]
         except redis.RedisError as error:
-            raise _unavailable(error) from error
+            raise self._unavailable(error) from error
 
     def run_script(self, script: str, keys: Sequence[str], arguments: Sequence[str | int | float] = ()) -> Any:
         """A Lua script, which Redis runs as one step.
 
         Raises:
-            LedgerUnavailable: Redis does not answer, or refuses.
+            LedgerUnavailable: Redis does not answer, or refuses; or the error that the connection was made with.
         """
         try:
             return self._client.register_script(script)(keys=list(keys), args=list(arguments))
         except redis.RedisError as error:
-            raise _unavailable(error) from error
+            raise self._unavailable(error) from error
 
     def close(self) -> None:
         """Closes the pooled connections."""
         self._client.close()
+
+    def _unavailable(self, error: redis.RedisError) -> VitrineError:
+        return self._failure(f"Redis cannot be used: {error}.", "Check that it runs, and redis_url.")
 
 
 def redis_address(settings: Settings) -> str:
@@ -80,7 +85,3 @@ def redis_address(settings: Settings) -> str:
             "The run ledger or the dispatcher needs Redis, but redis_url is empty.", "Set VITRINE_REDIS_URL."
         )
     return url
-
-
-def _unavailable(error: redis.RedisError) -> LedgerUnavailable:
-    return LedgerUnavailable(f"Redis cannot be used: {error}.", "Check that it runs, and redis_url.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from indexer.store.port import Alias
+
 RUNS = "vitrine:runs"
 RUNNING = "vitrine:running"
 REINDEXES = "vitrine:reindexes"
@@ -29,6 +31,7 @@ def index_queue(space_id: str) -> str:
     return f"vitrine.index.{space_id}"
 
 
-def space_of(alias: str) -> str:
-    """The space id that ends an alias's name."""
-    return alias.rpartition("--")[2]
+def alias_of(name: str) -> Alias:
+    """An alias from its name."""
+    catalog, _, space_id = name.rpartition("--")
+    return Alias(catalog, space_id)

@@ -11,10 +11,13 @@ from typing import Any
 
 import pytest
 
+from indexer.errors import EventsUnavailable
 from indexer.events.delays import KEPT_DELAYS
 from indexer.events.port import Applied, EventKind, EventLog, ProductBase, ProductEvent
 from indexer.events.sqlite import SqliteEventLog
 from tests.points import made_up_product
+from workers.redis_connection import RedisConnection
+from workers.redis_events import RedisEventLog
 
 START = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
@@ -39,7 +42,7 @@ def patch(product_id: str, minutes: float, **fields: Any) -> ProductEvent:
 Opener = Callable[[], EventLog]
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "redis"])
 def open_log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
     """Opens the same log again and again, as other processes would."""
     with ExitStack() as stack:
@@ -49,7 +52,12 @@ def open_log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]
             stack.callback(opened.close)
             return opened
 
-        yield {"sqlite": open_sqlite}[request.param]
+        def open_redis() -> EventLog:
+            opened = RedisEventLog(RedisConnection(request.getfixturevalue("redis_url"), EventsUnavailable))
+            stack.callback(opened.close)
+            return opened
+
+        yield {"sqlite": open_sqlite, "redis": open_redis}[request.param]
 
 
 @pytest.fixture

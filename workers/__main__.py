@@ -1,0 +1,40 @@
+"""``python -m workers``: a worker; it takes batches from the queue of its model's space until it is stopped."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+
+from indexer.cli.exit_codes import CANNOT_START, DONE
+from indexer.cli.flags import add_settings_flags, settings_of
+from indexer.errors import VitrineError
+from workers.serving import serve
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the flags."""
+    parser = argparse.ArgumentParser(
+        prog="python -m workers",
+        description="Index batches that a dispatcher sends, until SIGTERM: then what is in hand is finished first. "
+        "Start as many as there are machines or GPUs; each loads the model once.",
+    )
+    add_settings_flags(parser)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Works until it is stopped; returns 2 if it cannot start."""
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    logging.getLogger("workers").setLevel(logging.INFO)
+    try:
+        serve(settings_of(build_parser().parse_args(arguments)).settings)
+    except VitrineError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return CANNOT_START
+    return DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

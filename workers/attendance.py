@@ -1,0 +1,78 @@
+"""Which workers are there, and what is waiting for them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+from indexer.indexing.dispatcher import QueueStatus
+from workers.dead_letters import DeadLetters
+from workers.messages import WorkerCard
+from workers.redis_connection import RedisConnection
+from workers.run_keys import DEAD_LETTERS, WORKERS, index_queue
+from workers.sender import SENT_AT
+
+
+class Attendance:
+    """Cards of live workers; every method raises ``LedgerUnavailable`` if Redis does not answer.
+
+    Args:
+        connection: to Redis.
+        lease_s: after which a worker counts as gone if it does not sign again.
+    """
+
+    def __init__(self, connection: RedisConnection, *, lease_s: float) -> None:
+        self._redis = connection
+        self._lease_ms = max(1, round(lease_s * 1000))
+
+    def sign(self, card: WorkerCard) -> None:
+        """Says that a worker is there."""
+        self._redis.call("SET", _key(card.worker_id), card.model_dump_json(), "PX", self._lease_ms)
+        self._redis.call("SADD", WORKERS, card.worker_id)
+
+    def leave(self, card: WorkerCard) -> None:
+        """Says that a worker is gone."""
+        self._redis.call("DEL", _key(card.worker_id))
+        self._redis.call("SREM", WORKERS, card.worker_id)
+
+    def present(self) -> list[WorkerCard]:
+        """Cards of the workers that are there, by id."""
+        ids = sorted(self._redis.call("SMEMBERS", WORKERS))
+        if not ids:
+            return []
+        cards = self._redis.call("MGET", *map(_key, ids))
+        gone = [worker_id for worker_id, card in zip(ids, cards, strict=True) if card is None]
+        if gone:
+            self._redis.call("SREM", WORKERS, *gone)
+        return [WorkerCard.model_validate_json(card) for card in cards if card is not None]
+
+    def depth(self, queue: str) -> int:
+        """Messages that wait in a queue."""
+        return int(self._redis.call("LLEN", queue))
+
+    def queues(self, spaces: Sequence[str] = ()) -> list[QueueStatus]:
+        """Queues that have workers or messages, by name.
+
+        Args:
+            spaces: whose queues are looked at, besides those of the workers that are there.
+        """
+        workers = Counter(index_queue(card.embedding_space().space_id) for card in self.present())
+        names = sorted({*workers, *map(index_queue, spaces)})
+        found = [QueueStatus(name, self.depth(name), self._oldest_age_s(name), workers[name]) for name in names]
+        letters = DeadLetters(self._redis).count()
+        if letters:
+            found.append(QueueStatus(DEAD_LETTERS, letters, 0.0, 0))
+        return [status for status in found if status.depth or status.workers]
+
+    def _oldest_age_s(self, queue: str) -> float:
+        oldest = self._redis.call("LINDEX", queue, -1)  # messages are pushed left and taken right
+        if oldest is None:
+            return 0.0
+        sent_at = json.loads(oldest).get("headers", {}).get(SENT_AT)
+        return max(0.0, time.time() - sent_at) if isinstance(sent_at, int | float) else 0.0
+
+
+def _key(worker_id: str) -> str:
+    return f"vitrine:worker:{worker_id}"

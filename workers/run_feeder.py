@@ -1,0 +1,146 @@
+"""From a planned run to messages in the queue; goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from indexer.errors import ConfigurationError
+from indexer.indexing.batch import ProductBatch
+from indexer.indexing.dispatcher import PlannedRun
+from indexer.indexing.run import IndexOptions, plan_feed, plan_retry
+from indexer.indexing.run_ends import begin_run, open_run_writer
+from indexer.ledger.port import RunPlan, RunRecord
+from indexer.spaces import EmbeddingSpace
+from indexer.store.port import CollectionWriter, SharedWriter, VectorStore
+from workers.batch_board import Sealing
+from workers.fleet import Fleet
+from workers.messages import BatchMessage
+from workers.run_keys import alias_of
+
+
+class RunFeeder:
+    """Begins runs and sends their batches.
+
+    Args:
+        fleet: where to.
+        store: that workers write to.
+        space: of their model.
+    """
+
+    def __init__(self, fleet: Fleet, store: VectorStore, space: EmbeddingSpace) -> None:
+        self._fleet = fleet
+        self._store = store
+        self._space = space
+
+    def begin(self, plan: RunPlan) -> RunRecord:
+        """Records a run or finds the one that an equal plan began, and makes its collection.
+
+        Raises:
+            ConfigurationError: the store is not for several processes.
+            VitrineError: store or ledger do not answer.
+        """
+        ledger = self._fleet.ledger
+        with self._shared_writer(plan) as writer:
+            begun = begin_run(plan, ledger, writer)
+            return self._at_its_collection(begun.record, writer)
+
+    def go_on(self, record: RunRecord) -> RunRecord:
+        """A run that is on record already, with its collection made.
+
+        Raises:
+            ConfigurationError, VitrineError: as ``begin``.
+        """
+        with self._shared_writer(record.plan) as writer:
+            return self._at_its_collection(record, writer)
+
+    @contextmanager
+    def _shared_writer(self, plan: RunPlan) -> Iterator[CollectionWriter]:
+        writer = open_run_writer(plan, self._store, self._fleet.ledger, alias_of(plan.alias), self._space)
+        try:
+            if not isinstance(writer, SharedWriter):
+                raise ConfigurationError(
+                    "Workers write to one store from several processes; the embedded store takes one writer.",
+                    "Set store to qdrant, or dispatcher to inline.",
+                )
+            writer.create()
+            yield writer
+        finally:
+            writer.close()
+
+    def _at_its_collection(self, record: RunRecord, writer: CollectionWriter) -> RunRecord:
+        if record.collection != writer.collection:
+            self._fleet.ledger.set_collection(record.run_id, writer.collection)
+        return self._fleet.ledger.run(record.run_id)
+
+    def feed(self, run: PlannedRun, record: RunRecord, has_room: Callable[[float], bool]) -> bool:
+        """Sends the batches that are not sent yet, and seals the run behind the last.
+
+        A message goes first and its mark follows: what is marked was sent, what is sent twice is done once.
+
+        Args:
+            run: whose batches are read.
+            record: by ``begin``.
+            has_room: asked before each batch, with the share of the feed that is sent; may wait. False ends it.
+
+        Returns:
+            Whether the run is sealed.
+
+        Raises:
+            FeedError: the feed cannot be read at all.
+            VitrineError: Redis does not answer.
+        """
+        board, sender, run_id = self._fleet.board, self._fleet.sender, record.run_id
+        already = board.sent_numbers(run_id)
+        total = max(already, default=-1) + 1
+        fraction = 0.0
+        for planned in run.batches:
+            total = max(total, planned.batch.number + 1)
+            if planned.batch.number not in already:
+                if not has_room(fraction):
+                    return False
+                message = _message(record, planned.batch)
+                self._fleet.retries.insist(lambda message=message: sender.send_batch(message))  # type: ignore[misc]
+                text = json.dumps(message.to_json())
+                sent = self._fleet.retries.insist(
+                    lambda text=text, planned=planned: board.note_sent(  # type: ignore[misc]
+                        run_id, planned.batch.key, text, planned.fraction
+                    )
+                )
+                if not sent:
+                    return False
+            fraction = planned.fraction
+        sealing = Sealing(total, str(run.broken_off) if run.broken_off else "")
+        self._fleet.retries.insist(lambda: board.seal(run_id, sealing))
+        return True
+
+    def plan_again(self, plan: RunPlan, default_currency: str) -> PlannedRun:
+        """The run of a plan that is on record.
+
+        Raises:
+            FeedError: the feed cannot be read.
+            ConfigurationError: nothing is left to retry.
+        """
+        alias = alias_of(plan.alias)
+        if plan.retry_of:
+            return plan_retry(plan.retry_of, plan.batch_products, self._fleet.ledger, alias)
+        options = IndexOptions(plan.full, plan.limit, plan.batch_products, default_currency)
+        return plan_feed(Path(plan.feed), options, alias)
+
+
+def _message(record: RunRecord, batch: ProductBatch) -> BatchMessage:
+    alias = alias_of(record.plan.alias)
+    return BatchMessage(
+        run_id=record.run_id,
+        space_id=alias.space_id,
+        number=batch.number,
+        part=batch.part,
+        catalog=alias.catalog,
+        collection=record.collection,
+        image_root=batch.image_root,
+        as_of=batch.as_of,
+        products=batch.products,
+        row_errors=batch.row_errors,
+    )

@@ -1,0 +1,72 @@
+"""A worker's parts: the one place where this package is wired."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from indexer import bootstrap
+from indexer.errors import ConfigurationError
+from indexer.settings import Settings
+from workers.batch_task import BatchTask
+from workers.fleet import open_fleet
+from workers.messages import WorkerCard
+from workers.run_tasks import RunTasks
+from workers.upkeep import Upkeep
+from workers.writers import RunWriters
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRuntime:
+    """What tasks are handled by; one in a process, loaded and warm before the first message is taken.
+
+    Attributes:
+        space_id: of the model.
+        description: of the model, for people.
+        batches: messages of batches.
+        runs: messages about runs.
+    """
+
+    space_id: str
+    description: str
+    batches: BatchTask
+    runs: RunTasks
+
+
+@contextmanager
+def worker_runtime(settings: Settings) -> Iterator[WorkerRuntime]:
+    """The parts, released at the end; takes as long as the model takes to load.
+
+    Raises:
+        ConfigurationError: the settings are not those of a fleet.
+        VitrineError: a part cannot be had.
+    """
+    if settings.store == "edge" or settings.ledger != "redis":
+        raise ConfigurationError(
+            f"Workers need a store and a ledger that several processes write to; these are {settings.store} and "
+            f"{settings.ledger}.",
+            "Use --profile production, or set store to qdrant and ledger to redis.",
+        )
+    with ExitStack() as stack:
+        fleet = stack.enter_context(open_fleet(settings))
+        parts = stack.enter_context(bootstrap.indexing(settings))
+        space, lease_s = parts.embedder.space, settings.worker_lease_s
+        card = WorkerCard(
+            worker_id=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+            model=settings.model,
+            pretrained=settings.pretrained,
+            space=space.to_json(),
+        )
+        upkeep = stack.enter_context(
+            Upkeep(card, fleet.ledger, fleet.board, fleet.attendance, fleet.sender, lease_s=lease_s)
+        )
+        yield WorkerRuntime(
+            space_id=space.space_id,
+            description=f"{space.model}, {parts.embedder.description}",
+            batches=BatchTask(parts, fleet, upkeep, RunWriters(parts.store, space)),
+            runs=RunTasks(parts, fleet, upkeep, lease_s=lease_s, ahead=settings.dispatch_ahead),
+        )

@@ -1,0 +1,46 @@
+"""Puts messages into queues."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from celery import Celery
+from kombu.exceptions import KombuError, OperationalError
+
+from indexer.errors import QueueUnavailable
+from workers.celery_app import DISPATCH_RUN, FINISH_RUN, INDEX_BATCH
+from workers.messages import BatchMessage, DispatchMessage, FinishMessage
+from workers.run_keys import index_queue
+
+SENT_AT = "sent_at"
+"""Header: seconds since 1970."""
+
+
+class Sender:
+    """Sends to the queue of a message's own space; every method raises ``QueueUnavailable`` if that fails."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+
+    def send_batch(self, message: BatchMessage) -> None:
+        """To be indexed."""
+        self._send(INDEX_BATCH, message.to_json(), message.space_id)
+
+    def send_finish(self, message: FinishMessage) -> None:
+        """To be ended."""
+        self._send(FINISH_RUN, message.to_json(), message.space_id)
+
+    def send_dispatch(self, message: DispatchMessage) -> None:
+        """To be read and sent."""
+        self._send(DISPATCH_RUN, message.to_json(), message.space_id)
+
+    def _send(self, task: str, value: dict[str, Any], space_id: str) -> None:
+        try:
+            self._app.send_task(
+                task, args=[value], queue=index_queue(space_id), headers={SENT_AT: time.time()}, retry=False
+            )
+        except (KombuError, OperationalError, OSError) as error:
+            raise QueueUnavailable(
+                f"The message could not be put into the queue: {error}.", "Check that Redis runs, and redis_url."
+            ) from error

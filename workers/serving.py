@@ -1,0 +1,43 @@
+"""A worker process: everything loaded, then Celery takes messages until a signal."""
+
+from __future__ import annotations
+
+import logging
+
+from indexer.settings import Settings
+from workers.celery_app import create_celery
+from workers.consumer import consumer_with
+from workers.dead_letters import DeadLetters
+from workers.redis_connection import RedisConnection, redis_address
+from workers.run_keys import index_queue
+from workers.runtime import worker_runtime
+from workers.tasks import add_tasks
+
+_log = logging.getLogger(__name__)
+
+
+def serve(settings: Settings) -> None:
+    """Works until SIGTERM or SIGINT; then takes no more messages and finishes what it has in hand.
+
+    Raises:
+        VitrineError: it cannot start.
+    """
+    with worker_runtime(settings) as runtime:
+        app = create_celery(settings)
+        add_tasks(app, runtime)
+        connection = RedisConnection(redis_address(settings))
+        app.conf.worker_consumer = consumer_with(DeadLetters(connection))
+        queue = index_queue(runtime.space_id)
+        worker = app.Worker(
+            pool="threads",  # the model is shared, and its numbers are computed outside the interpreter's lock
+            concurrency=settings.concurrency,
+            queues=[queue],
+            loglevel="WARNING",
+            without_mingle=True,
+            without_gossip=True,
+            without_heartbeat=True,
+        )
+        _log.info("%s takes from %s", runtime.description, queue)
+        worker.start()
+        app.close()
+        connection.close()
