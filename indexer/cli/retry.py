@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
 from typing import Any
 
 from indexer import bootstrap
+from indexer.cli.console import output
+from indexer.cli.exit_codes import DONE
 from indexer.cli.flags import add_settings_flags, settings_of
 from indexer.cli.run_summary import supervise
+from indexer.events.follow import retry_events
 from indexer.indexing.run import retry_failures
+from indexer.settings import Settings
 
 
 def add_command(commands: Any) -> None:
@@ -23,5 +28,28 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs ``retry``."""
     settings = settings_of(arguments).settings
     run_id, size = arguments.run_id, settings.batch_products
+    if _is_events(run_id, settings):
+        return _retry_events(run_id, settings)
     with bootstrap.dispatching(settings) as dispatcher:
         return supervise(lambda listen: retry_failures(run_id, size, dispatcher, listen), dispatcher.ledger)
+
+
+def _is_events(run_id: str, settings: Settings) -> bool:
+    ledger = bootstrap.open_ledger(settings)
+    try:
+        return ledger.run(run_id).plan.is_events
+    finally:
+        ledger.close()
+
+
+def _retry_events(run_id: str, settings: Settings) -> int:
+    """Events are applied by whoever follows them; they only need to be told."""
+    with ExitStack() as stack:
+        ledger, log = bootstrap.open_ledger(settings), bootstrap.open_event_log(settings)
+        queue = bootstrap.open_work_queue(settings)
+        for part in (ledger, log, queue):
+            stack.callback(part.close)
+        again = retry_events(run_id, ledger, log)
+        queue.announce(again)
+    output().print(f"{len(again):,} products are applied again by the process that follows events.")
+    return DONE

@@ -10,6 +10,7 @@ from indexer import bootstrap
 from indexer.cli.console import output, plain_table
 from indexer.cli.exit_codes import DONE
 from indexer.cli.flags import add_settings_flags, settings_of
+from indexer.events.port import EventLog
 from indexer.ledger.port import RunRecord
 from indexer.store.port import CollectionStatus
 
@@ -27,17 +28,22 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs ``status``."""
     settings = settings_of(arguments).settings
     store, ledger = bootstrap.open_store(settings), bootstrap.open_ledger(settings)
+    log = bootstrap.open_event_log(settings)
     try:
         collections, runs = store.collections(), ledger.runs(arguments.runs)
+        events = [_events_json(item.alias, log) for item in collections if item.alias]
     finally:
+        log.close()
         ledger.close()
         store.close()
     if arguments.json:
         value = {"collections": [_collection_json(item) for item in collections], "runs": [_run_json(r) for r in runs]}
+        value["events"] = events
         output().print_json(json.dumps(value))
         return DONE
     _print_collections(collections)
     _print_runs(runs)
+    _print_events(events)
     return DONE
 
 
@@ -66,11 +72,31 @@ def _print_runs(runs: Any) -> None:
     table = plain_table("run", "state", "products", "embedded", "failed", "feed")
     for record in runs:
         counts = record.counts
-        feed = f"retry of {record.plan.retry_of}" if record.plan.retry_of else record.plan.feed
+        feed = f"retry of {record.plan.retry_of}" if record.plan.retry_of else record.plan.feed or "events"
         table.add_row(
             record.run_id, record.state, f"{counts.products:,}", f"{counts.embedded:,}", f"{counts.failed:,}", feed
         )
     out.print(table)
+
+
+def _print_events(events: list[dict[str, Any]]) -> None:
+    for item in events:
+        if item["position"]:
+            waiting = "all applied" if item["applied"] >= item["position"] else "some wait to be applied"
+            p95_s = item["event_to_searchable_s"]["p95"]
+            delay = f", searchable within {p95_s:.1f} s (p95)" if p95_s is not None else ""
+            output().print(f"events behind {item['alias']}: {waiting}{delay}")
+
+
+def _events_json(alias: str, log: EventLog) -> dict[str, Any]:
+    applied = log.applied(alias)
+    delay = {"count": applied.events, "p50": applied.p50_s, "p95": applied.p95_s}
+    return {
+        "alias": alias,
+        "position": log.position(),
+        "applied": applied.sequence,
+        "event_to_searchable_s": delay,
+    }
 
 
 def _collection_json(item: CollectionStatus) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -233,15 +233,14 @@ def begin_events_run(ledger: RunLedger, plan: RunPlan) -> str:
     return ledger.begin(plan).record.run_id
 
 
-def retry_events(run_id: str, ledger: RunLedger, log: EventLog) -> int:
-    """Lets the products on the failure list of a run of events be applied once more; returns how many they are.
+def retry_events(run_id: str, ledger: RunLedger, log: EventLog) -> Sequence[str]:
+    """Lets the products on the failure list of a run of events be applied once more; returns their ids.
 
     Raises:
         RunNotFound: no such run.
         ConfigurationError: nothing is on its list.
     """
     failed = list(dict.fromkeys(failure.product_id for failure in ledger.failures(run_id)))
-    again = log.again(failed)
-    if not again:
+    if not log.again(failed):
         raise ConfigurationError(f"Nothing on the failure list of run {run_id} can be retried.")
-    return again
+    return failed

@@ -6,10 +6,20 @@ import re
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
+from indexer.catalog.image_refs import MAX_IMAGES
+from indexer.catalog.rows import MAX_ID_CHARS
 from indexer.cli.main import build_parser
 from indexer.errors import error_leaves
+from indexer.events.messages import (
+    MAX_AHEAD,
+    MAX_ATTRIBUTES,
+    SCHEMA_VERSION,
+    DeleteMessage,
+    UpdateFieldsMessage,
+    UpsertMessage,
+)
 from indexer.indexing.change import ROW_ERROR_CODE
 from indexer.settings import Settings
 from search_api.problems import STATUS_BY_ERROR
@@ -120,3 +130,38 @@ def test_every_dependency_has_its_reason() -> None:
     decisions = text_of("DECISIONS.md")
     for name in re.findall(r'^    "([A-Za-z0-9_-]+)', section[1], re.MULTILINE):
         assert name in decisions, name
+
+
+@pytest.mark.parametrize("message", [UpsertMessage, UpdateFieldsMessage, DeleteMessage], ids=lambda item: item.__name__)
+def test_every_field_of_an_event_is_documented(message: type[BaseModel]) -> None:
+    name = (message.__doc__ or "").split("``")[1]
+    section = re.search(rf"^### `{re.escape(name)}`.*?(?=^##)", text_of("docs/events.md"), re.MULTILINE | re.DOTALL)
+    assert section
+    rows = re.findall(r"^\| `([a-z_]+)` \| (.*?) \| (.*)\|$", section[0], re.MULTILINE)
+    assert {field for field, *_ in rows} == set(message.model_fields)
+    for field, kind, meaning in rows:
+        info = message.model_fields[field]
+        if field not in {"schema_version", "product_id"}:
+            assert ("required" in meaning) == info.is_required(), field
+        schema = message.model_json_schema()["properties"][field]
+        kinds = {item.get("type") for item in schema.get("anyOf", [schema])}
+        words = {
+            "integer": "integer",
+            "string": "t",
+            "array": "list",
+            "object": "object",
+            "boolean": "true",
+            "null": "",
+        }
+        for json_type in kinds:
+            assert words.get(json_type, "") in kind, f"{field} is {json_type}, documented as {kind}"
+
+
+def test_the_documented_numbers_of_events_are_those_of_the_code() -> None:
+    text = text_of("docs/events.md")
+    assert f"`schema_version` is {SCHEMA_VERSION}." in text
+    assert f"at most {MAX_ATTRIBUTES};" in text
+    assert f"list of 1 to {MAX_IMAGES} texts" in text
+    assert f"text, 1 to {MAX_ID_CHARS} characters" in text
+    assert f"`event_keep_days` ({Settings.model_fields['event_keep_days'].default}) days" in text
+    assert (MAX_AHEAD.days, MAX_AHEAD.seconds) == (1, 0)
