@@ -10,6 +10,7 @@ _RUNS = (
     ("decoding",),
     ("indexing",),
     ("serving",),
+    ("events",),
 )
 
 

@@ -1,8 +1,8 @@
 """How soon an event can be found: ``python -m benchmarks.events``.
 
-An API with its indexer process over a catalog; events are sent one after the other while nothing else happens. Measured
-is from before the request to the moment at which the API answers with the change, polled every few milliseconds: so with
-everything in between, the gathering, the embedding, the publishing and the following of the searching process.
+An API with its indexer process over a catalog; events are sent one after the other while nothing else happens. What is
+measured begins before the request and ends when the API answers with the change, polled every few milliseconds:
+gathering, embedding, publishing and the searching process's following are all in it.
 """
 
 from __future__ import annotations
@@ -68,9 +68,7 @@ def measure(client: httpx.Client, products: int, events: int) -> None:
         "changed price": [patch(client, number) for number in range(events)],
         "deleted product": [delete(client, number) for number in range(events)],
     }
-    print(
-        f"{products} products, {events} events of each kind, one at a time, load of the machine {os.getloadavg()[0]:.1f}"
-    )
+    print(f"{products} products, {events} events of each kind, one at a time; load average {os.getloadavg()[0]:.1f}")
     print(f"{'seconds from request to answer with it':40} {'p50':>6} {'p95':>6} {'worst':>6}")
     for name, values in rows.items():
         p50, p95 = np.percentile(values, [50, 95])
