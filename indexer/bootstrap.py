@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 from indexer.embedding.port import Embedder
 from indexer.errors import ConfigurationError
+from indexer.evaluation.queries import LabelledQuery, read_queries
+from indexer.events.apply import EventApplier
 from indexer.events.follow import Follower, FollowOptions
 from indexer.events.overlay import EventOverlay
 from indexer.events.port import EventLog
 from indexer.events.sqlite import SqliteEventLog
 from indexer.images.download import RemoteImages
 from indexer.images.source import ImagesByReference, LocalImages
-from indexer.indexing.dispatcher import Dispatcher
+from indexer.indexing.dispatcher import Dispatcher, QueueStatus
 from indexer.indexing.inline import IndexParts, InlineDispatcher
 from indexer.indexing.pipeline import IndexPipeline
 from indexer.ledger.port import RunLedger
 from indexer.ledger.sqlite import SqliteLedger
+from indexer.reindex.catch_up import EventCatchUp
+from indexer.reindex.parts import ReindexParts, SwitchParts
+from indexer.reindex.verify import Golden
 from indexer.requests.port import WorkQueue
 from indexer.requests.sqlite import SqliteWorkQueue
 from indexer.settings import Settings
-from indexer.store.port import VectorStore
+from indexer.store.port import Alias, VectorStore
 
 
 def open_store(settings: Settings, *, read_only: bool = False) -> VectorStore:
@@ -129,6 +136,18 @@ def dispatching(settings: Settings) -> Iterator[Dispatcher]:
         yield dispatcher
 
 
+def queue_status(settings: Settings) -> Sequence[QueueStatus]:
+    """What waits for workers; empty without any.
+
+    Raises:
+        VitrineError: a part cannot be had.
+    """
+    if settings.dispatcher == "inline":
+        return ()
+    with dispatching(settings) as dispatcher:
+        return dispatcher.queues()
+
+
 @contextmanager
 def indexing(settings: Settings) -> Iterator[IndexParts]:
     """All that an index run needs, released at the end.
@@ -181,6 +200,75 @@ def following(settings: Settings, tell: Callable[[str], None]) -> Iterator[Follo
             settings.event_gather_s, settings.event_keep_days, settings.batch_products, settings.default_currency
         )
         yield Follower(parts, log, queue, options, tell)
+
+
+@contextmanager
+def reindexing(settings: Settings, golden: Path | None = None, old: Settings | None = None) -> Iterator[ReindexParts]:
+    """All that a reindex needs, released at the end.
+
+    Args:
+        settings: of the model that the catalog is indexed with anew.
+        golden: labelled queries to compare the new index with the one that serves.
+        old: settings of the model that serves now, if it may be another one.
+
+    Raises:
+        VitrineError: a part cannot be had.
+    """
+    with ExitStack() as stack:
+        queries = [] if golden is None else read_queries(golden, where={})
+        parts = stack.enter_context(indexing(settings))
+        dispatcher: Dispatcher = InlineDispatcher(parts)
+        if settings.dispatcher != "inline":
+            dispatcher = stack.enter_context(_installed("vitrine.dispatchers", settings.dispatcher)(settings))
+        events = open_event_log(settings)
+        stack.callback(events.close)
+        applier = EventApplier(events, parts.pipeline, parts.embedder, batch_products=settings.batch_products)
+        compared = partial(_golden, queries, settings, old or settings, parts) if queries else None
+        yield ReindexParts(parts, dispatcher, EventCatchUp(events, lambda: applier), compared)
+
+
+@contextmanager
+def switching(settings: Settings) -> Iterator[SwitchParts]:
+    """What promotion, rollback and pruning need; the model is loaded only if there are events to bring in.
+
+    Raises:
+        VitrineError: a part cannot be had.
+    """
+    with ExitStack() as stack:
+        ledger = open_ledger(settings)
+        stack.callback(ledger.close)
+        events = open_event_log(settings)
+        stack.callback(events.close)
+        store = open_store(settings)
+        stack.callback(store.close)
+        loaded: list[EventApplier] = []
+
+        def applier() -> EventApplier:
+            if not loaded:
+                parts = stack.enter_context(indexing(settings))
+                loaded.append(
+                    EventApplier(events, parts.pipeline, parts.embedder, batch_products=settings.batch_products)
+                )
+            return loaded[0]
+
+        yield SwitchParts(store, ledger, EventCatchUp(events, applier), settings.catalog)
+
+
+@contextmanager
+def _golden(queries: Sequence[LabelledQuery], settings: Settings, old: Settings, parts: IndexParts) -> Iterator[Golden]:
+    """The queries with the index that serves now: in the new model's space, else in the old model's."""
+    with ExitStack() as stack:
+        for embedder in (lambda: parts.embedder, lambda: open_embedder(old)):
+            served = embedder()
+            current = parts.store.current(Alias(settings.catalog, served.space.space_id))
+            if current:
+                reader = parts.store.collection_reader(current)
+                stack.callback(reader.close)
+                yield Golden(queries, settings.image_limits(), served, reader)
+                return
+            if old == settings:
+                break
+        yield Golden(queries, settings.image_limits())
 
 
 def _installed(group: str, name: str) -> Any:

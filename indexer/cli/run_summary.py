@@ -55,6 +55,9 @@ def _conclude(record: RunRecord, ledger: RunLedger) -> int:
         f"{counts.reused:,} already known, {counts.payload_updates:,} updated, {counts.unchanged:,} unchanged, "
         f"{counts.removed:,} removed, {counts.failed:,} failed ({seconds:,.1f} s, run {record.run_id})"
     )
+    if record.state is RunState.SUPERSEDED:
+        out.print("Another run of this catalog took its place. Index the feed again if it is the newer one.")
+        return STOPPED
     if record.state is RunState.FAILED:
         out.print(f"The run ended early: {record.reason}", markup=False)
     failures = ledger.failures(record.run_id)

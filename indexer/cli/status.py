@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from indexer import bootstrap
@@ -11,13 +13,14 @@ from indexer.cli.console import output, plain_table
 from indexer.cli.exit_codes import DONE
 from indexer.cli.flags import add_settings_flags, settings_of
 from indexer.events.port import EventLog
+from indexer.indexing.dispatcher import QueueStatus
 from indexer.ledger.port import RunRecord
 from indexer.store.port import CollectionStatus
 
 
 def add_command(commands: Any) -> None:
     """Adds ``status``."""
-    parser = commands.add_parser("status", help="Show collections and the latest runs.")
+    parser = commands.add_parser("status", help="Show collections, the latest runs, and what waits for workers.")
     parser.add_argument("--runs", type=int, default=10, metavar="N", help="How many runs to show.")
     parser.add_argument("--json", action="store_true", help="Print JSON.")
     add_settings_flags(parser)
@@ -36,14 +39,17 @@ def run(arguments: argparse.Namespace) -> int:
         log.close()
         ledger.close()
         store.close()
+    queues = bootstrap.queue_status(settings)
     if arguments.json:
         value = {"collections": [_collection_json(item) for item in collections], "runs": [_run_json(r) for r in runs]}
         value["events"] = events
+        value["queues"] = [asdict(item) for item in queues]
         output().print_json(json.dumps(value))
         return DONE
     _print_collections(collections)
     _print_runs(runs)
     _print_events(events)
+    _print_queues(queues)
     return DONE
 
 
@@ -99,6 +105,15 @@ def _events_json(alias: str, log: EventLog) -> dict[str, Any]:
     }
 
 
+def _print_queues(queues: Sequence[QueueStatus]) -> None:
+    if not queues:
+        return
+    table = plain_table("queue", "workers", "waiting", "oldest")
+    for item in queues:
+        table.add_row(item.name, str(item.workers), f"{item.depth:,}", f"{item.oldest_age_s:,.0f} s")
+    output().print(table)
+
+
 def _collection_json(item: CollectionStatus) -> dict[str, Any]:
     return {
         "collection": item.collection,
@@ -119,6 +134,7 @@ def _run_json(record: RunRecord) -> dict[str, Any]:
         "retry_of": record.plan.retry_of,
         "collection": record.collection,
         "batches": record.batches,
+        "expected_batches": record.expected_batches,
         "counts": {name: getattr(record.counts, name) for name in record.counts.__slots__},
         "reason": record.reason,
         "started_at": record.started_at.isoformat(),
