@@ -69,7 +69,7 @@ class RunningFleet:
     def wait_for_workers(self, count: int) -> None:
         """Returns when so many have joined."""
         with self.opened() as fleet:
-            wait_for(lambda: len(fleet.attendance.present()) >= count, f"workers did not join: {self.logs()}")
+            wait_for(lambda: len(fleet.attendance.present()) >= count, "workers did not join")
 
     def kill(self, process: subprocess.Popen[bytes]) -> None:
         """kill -9."""

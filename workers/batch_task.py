@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
-from indexer.errors import MessageInvalid, VitrineError, WorkerFailed, WorkerLost
+from indexer.errors import MessageInvalid, RunNotFound, VitrineError, WorkerFailed, WorkerLost
 from indexer.indexing.batch import IndexedBatch
 from indexer.indexing.change import failed_report
 from indexer.indexing.inline import IndexParts
@@ -159,7 +160,8 @@ class BatchTask:
         if isinstance(run_id, str) and isinstance(number, int) and isinstance(part, str):
             failure = Failure("", None, "", Stage.READ, error.code, str(error), retryable=False, line=0)
             report = BatchReport(number, Counts(failed=1), (failure,), part=part)
-            self._insist(lambda: self._fleet.ledger.record_with_parts(run_id, report, ()))
+            with suppress(RunNotFound):  # not even the run is right
+                self._insist(lambda: self._fleet.ledger.record_with_parts(run_id, report, ()))
 
     def _insist(self, action: Callable[[], _T]) -> _T:
         return self._fleet.retries.insist(action, lambda: not self._upkeep.is_stopping)

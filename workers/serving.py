@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import warnings
+
+from celery.platforms import SecurityWarning
 
 from indexer.settings import Settings
 from workers.celery_app import create_celery
@@ -28,11 +31,14 @@ def serve(settings: Settings) -> None:
         connection = RedisConnection(redis_address(settings))
         app.conf.worker_consumer = consumer_with(DeadLetters(connection))
         queue = index_queue(runtime.space_id)
+        # Celery warns of root because pickled messages run code; these are JSON, and no other is accepted
+        warnings.filterwarnings("ignore", category=SecurityWarning)
         worker = app.Worker(
             pool="threads",  # the model is shared, and its numbers are computed outside the interpreter's lock
             concurrency=settings.concurrency,
             queues=[queue],
             loglevel="WARNING",
+            quiet=True,
             without_mingle=True,
             without_gossip=True,
             without_heartbeat=True,

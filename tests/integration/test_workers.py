@@ -1,0 +1,238 @@
+"""Index runs by real worker processes: the same points as embedded, and nothing bad stops the rest."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from indexer.embedding.port import Embedder
+from indexer.ledger.port import Counts, RunPlan, RunState, Stage
+from indexer.store.port import CollectionReader
+from tests.fleet import RunningFleet, running_fleet, wait_for
+from tests.image_host import ImageHost, running_image_host
+from tests.integration.conftest import Shop
+from tests.pictures import DrawnCatalog, catalog_row, draw_catalog, write_feed
+from tests.qdrant_server import remove_catalog
+from tests.redis_server import RedisServer, require_redis
+from workers.celery_app import create_celery
+from workers.messages import BatchMessage
+from workers.run_keys import index_queue
+
+PRODUCTS = 2000
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory, tiny_model: str, qdrant_url: str) -> Iterator[RunningFleet]:
+    """Two workers that give up soon."""
+    require_redis()
+    folder = tmp_path_factory.mktemp("fleet")
+    redis = RedisServer(folder / "redis")
+    redis.start()
+    limits = {"retry_limit": "2", "download_timeout_s": "1", "image_allowed_hosts": "localhost"}
+    try:
+        with running_fleet(
+            folder / "fleet", tiny_model, "unused", redis_url=redis.url, qdrant_url=qdrant_url, **limits
+        ) as running:
+            running.start_worker()
+            running.start_worker()
+            running.wait_for_workers(2)
+            yield running
+    finally:
+        redis.stop()
+
+
+@pytest.fixture
+def catalog_name(fleet: RunningFleet, qdrant_url: str) -> Iterator[str]:
+    """A catalog of the test's own; the workers write to whatever catalog a message names."""
+    fleet.settings["catalog"] = name = f"test_{secrets.token_hex(6)}"
+    yield name
+    remove_catalog(qdrant_url, name)
+
+
+@pytest.fixture
+def host() -> Iterator[ImageHost]:
+    with running_image_host() as running:
+        yield running
+
+
+def points_of(reader: CollectionReader, product_ids: Sequence[str]) -> dict[Any, Any]:
+    """Payloads by point id."""
+    found: dict[Any, Any] = {}
+    for start in range(0, len(product_ids), 200):
+        for points in reader.product_points(product_ids[start : start + 200]).values():
+            found |= {point.id: point.payload for point in points}
+    return found
+
+
+def linked_rows(links: Sequence[str]) -> list[dict[str, Any]]:
+    return [catalog_row(number, [link]) for number, link in enumerate(links)]
+
+
+def test_two_workers_make_the_points_that_the_embedded_index_has(
+    fleet: RunningFleet, catalog_name: str, tmp_path: Path, shop: Shop, tiny_embedder: Embedder
+) -> None:
+    catalog = draw_catalog(tmp_path / "catalog", products=PRODUCTS)
+    done = fleet.run_indexer("index", catalog.feed, "--full", "--batch-products", "64")
+    assert done.returncode == 0, done.stderr + fleet.logs()
+    assert "2,000 products" in done.stdout
+    assert "100%" in done.stderr
+    assert shop.index(catalog.feed, full=True, batch=64).counts == Counts(
+        rows=PRODUCTS, products=PRODUCTS, images=PRODUCTS, embedded=PRODUCTS
+    )
+    record = fleet.latest_run()
+    assert record is not None
+    assert (record.state, record.batches) == (RunState.FINISHED, record.expected_batches)
+    assert record.counts == shop.parts.ledger.runs(1)[0].counts
+    with fleet.reader(tiny_embedder.space.space_id) as reader:
+        assert reader.status().points == PRODUCTS
+        theirs, ours = points_of(reader, catalog.product_ids), points_of(shop.reader(), catalog.product_ids)
+        assert theirs == ours
+        ids = list(ours)
+        their_vectors, our_vectors = reader.vectors(ids), shop.reader().vectors(ids)
+    difference = max(float(np.abs(their_vectors[item] - our_vectors[item]).max()) for item in ids)
+    assert difference < 1e-3  # a batch of another size adds up in another order
+    # the same again changes nothing, and a full run removes what left the feed
+    write_feed(catalog.feed, [catalog_row(number, [f"images/p{number}-0.jpg"]) for number in range(PRODUCTS - 5)])
+    again = fleet.run_indexer("index", catalog.feed, "--full", "--batch-products", "64")
+    assert again.returncode == 0, again.stderr
+    record = fleet.latest_run()
+    assert record is not None
+    left = PRODUCTS - 5
+    assert record.counts == Counts(rows=left, products=left, images=left, reused=left, unchanged=left, removed=5)
+
+
+def test_hosts_that_fail_cost_only_their_own_products(
+    fleet: RunningFleet, catalog_name: str, tmp_path: Path, host: ImageHost, tiny_embedder: Embedder
+) -> None:
+    links = [f"{host.url}/picture/{number}" for number in range(40)]
+    links[3] = f"{host.url}/silent/3"
+    links[7] = f"{host.url}/to/{host.forbidden_url}/picture/7"
+    links[11] = f"{host.url}/to/http://169.254.169.254/latest/meta-data/"
+    links[13] = "http://169.254.169.254/latest/meta-data/"
+    links[17] = f"{host.url}/down/17"
+    feed = tmp_path / "feed.jsonl"
+    write_feed(feed, linked_rows(links))
+    done = fleet.run_indexer("index", feed)
+    assert done.returncode == 3, done.stderr + fleet.logs()
+    record = fleet.latest_run()
+    assert record is not None
+    assert (record.state, record.counts.products, record.counts.embedded) == (RunState.FINISHED, 40, 35)
+    with fleet.opened() as opened:
+        failures = {failure.product_id: failure for failure in opened.ledger.failures(record.run_id)}
+    assert {product_id: failure.code for product_id, failure in failures.items()} == {
+        "p3": "image_fetch_failed",
+        "p7": "image_ref_forbidden",
+        "p11": "image_ref_forbidden",
+        "p13": "image_ref_forbidden",
+        "p17": "image_fetch_failed",
+    }
+    assert all(failure.stage is Stage.FETCH for failure in failures.values())
+    assert host.requests["silent"] == host.requests["down"] == 3  # the first try and two more
+    assert host.requests["picture"] == 35  # nobody fetched what was forbidden, nor anything twice
+    with fleet.reader(tiny_embedder.space.space_id) as reader:
+        assert reader.status().points == 35
+    # the host is repaired: only what failed is sent again
+    host.repaired.set()
+    retried = fleet.run_indexer("retry", record.run_id)
+    assert retried.returncode == 3, retried.stderr
+    with fleet.opened() as opened:
+        left = {failure.product_id for failure in opened.ledger.failures(record.run_id)}
+    assert left == {"p3", "p7", "p11", "p13"}
+    assert host.requests["picture"] == 35
+    with fleet.reader(tiny_embedder.space.space_id) as reader:
+        assert reader.status().points == 36
+
+
+def message_for(run_id: str, space_id: str, catalog: DrawnCatalog, **changes: Any) -> dict[str, Any]:
+    message = BatchMessage(
+        run_id=run_id,
+        space_id=space_id,
+        number=0,
+        catalog="products",
+        collection="none",
+        image_root=str(catalog.folder),
+        products=(),
+    )
+    return message.to_json() | changes
+
+
+@pytest.fixture
+def send(fleet: RunningFleet, tiny_embedder: Embedder) -> Iterator[Callable[..., None]]:
+    """Sends anything to the workers' queue."""
+    app = create_celery(fleet.loaded_settings())
+    queue = index_queue(tiny_embedder.space.space_id)
+
+    def send_it(value: object, task: str = "vitrine.index_batch") -> None:
+        app.send_task(task, args=[value], queue=queue)
+
+    yield send_it
+    app.close()
+
+
+def test_a_message_that_cannot_be_read_is_kept_with_its_reason_and_ends_its_run(
+    fleet: RunningFleet, send: Callable[..., None], tmp_path: Path, tiny_embedder: Embedder
+) -> None:
+    catalog = draw_catalog(tmp_path / "catalog", products=1)
+    space_id = tiny_embedder.space.space_id
+    with fleet.opened() as opened:
+        before = opened.dead_letters.count()
+        plan = RunPlan(alias=f"products--{space_id}", feed=str(catalog.feed), feed_version=secrets.token_hex(4))
+        run_id = opened.ledger.begin(plan).record.run_id
+        send(message_for(run_id, space_id, catalog, v=99))
+        send(message_for("nonsense", space_id, catalog, products=[{"product_id": 5}]))
+        send("no object")
+        send({}, "vitrine.unheard_of")
+        wait_for(lambda: opened.dead_letters.count() == before + 4, "the dead letters")
+        reasons = " ".join(letter["reason"] for letter in opened.dead_letters.latest(4))
+        for part in ("version 99", "products.0.product_id", "Invalid JSON", "vitrine.unheard_of"):
+            assert part in reasons
+        wait_for(lambda: bool(opened.ledger.failures(run_id)), "the failure")
+        (failure,) = opened.ledger.failures(run_id)
+        assert (failure.code, failure.stage) == ("message_invalid", Stage.READ)
+        opened.ledger.finish(run_id, RunState.FAILED)
+
+
+def test_a_batch_of_another_space_goes_to_the_queue_of_its_own(
+    fleet: RunningFleet, send: Callable[..., None], tmp_path: Path
+) -> None:
+    catalog = draw_catalog(tmp_path / "catalog", products=1)
+    other = secrets.token_hex(6)
+    with fleet.opened() as opened:
+        send(message_for("some-run", other, catalog))
+        wait_for(lambda: opened.attendance.depth(index_queue(other)) == 1, "the message in its own queue")
+        (status,) = [item for item in opened.attendance.queues([other]) if item.name == index_queue(other)]
+        assert (status.depth, status.workers) == (1, 0)
+        assert status.oldest_age_s >= 0
+    assert f"is of the embedding space {other}" in fleet.logs()
+
+
+def test_status_shows_queues_and_workers(fleet: RunningFleet, catalog_name: str, tiny_embedder: Embedder) -> None:
+    status = json.loads(fleet.run_indexer("status", "--json").stdout)
+    queues = {item["name"]: item for item in status["queues"]}
+    assert queues[index_queue(tiny_embedder.space.space_id)]["workers"] == 2
+
+
+def test_a_worker_that_is_told_to_stop_finishes_what_it_has_in_hand(
+    fleet: RunningFleet, catalog_name: str, tmp_path: Path, host: ImageHost, tiny_embedder: Embedder
+) -> None:
+    feed = tmp_path / "feed.jsonl"
+    write_feed(feed, linked_rows([f"{host.url}/held/{number}" for number in range(8)]))
+    indexing = fleet.start_index(feed, "--batch-products", "2")
+    wait_for(lambda: host.requests["held"] >= 4, "the workers to begin")
+    leaving = fleet.processes[0]
+    leaving.terminate()
+    time.sleep(0.2)
+    host.released.set()
+    assert leaving.wait(60) == 0
+    assert indexing.wait(120) == 0, fleet.logs()
+    assert host.requests["held"] == 8  # nothing was begun twice
+    fleet.processes.remove(leaving)
+    with fleet.reader(tiny_embedder.space.space_id) as reader:
+        assert reader.status().points == 8
