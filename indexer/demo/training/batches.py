@@ -18,7 +18,8 @@ from indexer.demo.rendering.scene import Look
 from indexer.demo.rendering.shapes import DRAWINGS
 from indexer.demo.templates import Level
 from indexer.demo.training import changes
-from indexer.demo.training.corpus import CLOTHES_NAMES, RELATED, framed, snippet
+from indexer.demo.training.clutter import Clutter
+from indexer.demo.training.corpus import CLOTHES_NAMES, RELATED, framed, snippet, training_captions
 from indexer.demo.training.drawings import VIEWS_PER_LOOK, Drawings, look_codes
 from indexer.demo.training.sources import Clothes, Groceries, Pixels
 from indexer.demo.words import LANGUAGES
@@ -95,6 +96,10 @@ class BatchMaker:
         self._codes = look_codes(material.drawings.looks)
         self._looks_of_type = [np.flatnonzero(self._codes[:, 0] == kind) for kind in range(len(DRAWINGS))]
         groceries = material.groceries
+        self._clutter = Clutter(
+            (text for texts in groceries.descriptions for text in texts),
+            training_captions(20_000, np.random.default_rng([seed, 82])),
+        )
         # Rare products are shown more often than they come, but not as often as common ones.
         count = np.bincount(groceries.labels, minlength=len(groceries.titles)).astype(np.float64)
         weight = (1 / np.maximum(count, 1) ** 0.5)[groceries.labels]
@@ -224,13 +229,15 @@ class BatchMaker:
             for language in rng.permutation(len(LANGUAGES))[: self._mixture.captions_per_look]:
                 level = levels[int(rng.integers(len(levels)))]
                 said = caption(look, LANGUAGES[int(language)], level, rng, held_out=False)
-                codes[said.text] = claim_codes(said.claims)
-                columns[said.text] = shown.agreement_with_claims(said.claims)
+                text = self._clutter.around(said.text, rng)
+                codes[text] = claim_codes(said.claims)
+                columns[text] = shown.agreement_with_claims(said.claims)
                 other = altered(look, level, rng)
                 if other is not None and rng.random() < self._mixture.false_share:
                     false = caption(other, LANGUAGES[int(language)], level, rng, held_out=False)
-                    codes[false.text] = claim_codes(false.claims)
-                    columns[false.text] = shown.agreement_with_claims(false.claims)
+                    text = self._clutter.around(false.text, rng)
+                    codes[text] = claim_codes(false.claims)
+                    columns[text] = shown.agreement_with_claims(false.claims)
         groceries, clothes = self._material.groceries, self._material.clothes
         present = rng.permutation(np.unique(shown.ident[shown.source == GROCERY]))
         for label in present[: self._mixture.grocery_texts]:

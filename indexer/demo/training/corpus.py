@@ -68,14 +68,7 @@ def snippet(description: str, rng: np.random.Generator) -> str:
 def tokenizer_corpus(groceries: Groceries, seed: int, captions: int = 60_000) -> Iterator[str]:
     """Texts to train the tokenizer on: captions of training patterns, names, descriptions."""
     rng = np.random.default_rng([seed, 81])
-    types, colours = list(DRAWINGS), list(PALETTE)
-    for index in range(captions):
-        name, colour = types[int(rng.integers(len(types)))], colours[int(rng.integers(len(colours)))]
-        patterns = DRAWINGS[name].patterns
-        look = Look(name, colour, patterns[int(rng.integers(len(patterns)))], random_accent(colour, rng), 0)
-        levels = levels_for(look)
-        level = levels[int(rng.integers(len(levels)))]
-        yield caption(look, LANGUAGES[index % len(LANGUAGES)], level, rng, held_out=False).text
+    yield from training_captions(captions, rng)
     for _ in range(40):
         for names in CLOTHES_NAMES.values():
             yield from (framed(name, rng) for name in names)
@@ -83,3 +76,15 @@ def tokenizer_corpus(groceries: Groceries, seed: int, captions: int = 60_000) ->
         yield from groceries.categories
     for texts in groceries.descriptions:
         yield from texts
+
+
+def training_captions(count: int, rng: np.random.Generator) -> Iterator[str]:
+    """Random captions of training patterns, in all languages in turn."""
+    types, colours = list(DRAWINGS), list(PALETTE)
+    for index in range(count):
+        name, colour = types[int(rng.integers(len(types)))], colours[int(rng.integers(len(colours)))]
+        patterns = DRAWINGS[name].patterns
+        look = Look(name, colour, patterns[int(rng.integers(len(patterns)))], random_accent(colour, rng), 0)
+        levels = levels_for(look)
+        level = levels[int(rng.integers(len(levels)))]
+        yield caption(look, LANGUAGES[index % len(LANGUAGES)], level, rng, held_out=False).text
