@@ -146,8 +146,7 @@ class RedisLedger:
             raise RunNotFound(
                 f"There is no run {run_id}.", f"The latest: {', '.join(latest)}." if latest else "There is none yet."
             )
-        parts = self._redis.call("SCARD", f"{run_prefix(run_id)}parts") if "sealed" in info else 0
-        return _record(run_id, info, parts)
+        return _record(run_id, info)
 
     def runs(self, limit: int = 20) -> Sequence[RunRecord]:
         """See ``RunLedger``."""
@@ -198,7 +197,7 @@ class RedisLedger:
         return self.run(run_id).plan.retry_of or run_id
 
 
-def _record(run_id: str, info: Mapping[str, str], parts: int) -> RunRecord:
+def _record(run_id: str, info: Mapping[str, str]) -> RunRecord:
     counts = Counts(**{name: int(info.get(name, 0)) for name in _COUNT_NAMES})
     return RunRecord(
         run_id=run_id,
@@ -210,7 +209,7 @@ def _record(run_id: str, info: Mapping[str, str], parts: int) -> RunRecord:
         reason=info.get("reason", ""),
         started_at=datetime.fromisoformat(info["started_at"]),
         updated_at=datetime.fromisoformat(info["updated_at"]),
-        expected_batches=int(info["sealed"]) + parts if "sealed" in info else 0,
+        expected_batches=int(info["sealed"]) + int(info.get("parts", 0)) if "sealed" in info else 0,
     )
 
 

@@ -3,9 +3,9 @@
 Keys of a run, behind the prefix ``vitrine:run:ID:``:
 
 ==========  ======  ====================================================================================================
-info        hash    state, plan, counts, ``sealed`` (number of batches, once all were sent), ``broken_off``
+info        hash    state, plan, counts, ``sealed`` (number of batches, once all were sent), ``broken_off``,
+                    ``parts`` (number of batches that came out of others)
 done        set     keys of finished batches
-parts       set     keys of batches that came out of others, and are to be finished as well
 dispatched  set     numbers of batches that were sent
 pending     hash    message by key, of every batch that is sent or to be sent and not finished
 delayed     zset    keys that wait for their time, by that time
@@ -23,7 +23,6 @@ from __future__ import annotations
 
 AUXILIARY_KEYS = (
     "done",
-    "parts",
     "dispatched",
     "pending",
     "delayed",
@@ -64,7 +63,7 @@ return 1
 RESTART = """
 -- KEYS: prefix of the run; ARGV: time, names of counts, '', names of keys
 redis.call('HSET', KEYS[1] .. 'info', 'updated_at', ARGV[1], 'collection', '')
-redis.call('HDEL', KEYS[1] .. 'info', 'sealed', 'broken_off', 'batches', 'fraction')
+redis.call('HDEL', KEYS[1] .. 'info', 'sealed', 'broken_off', 'batches', 'fraction', 'parts')
 redis.call('DEL', KEYS[1] .. 'failures')
 local counts = true
 for index = 2, #ARGV do
@@ -102,7 +101,7 @@ for _, failure in ipairs(report.failures) do
 end
 for _, product in ipairs(report.seen) do redis.call('SADD', run .. 'seen', product) end
 for _, part in ipairs(report.parts) do
-  redis.call('SADD', run .. 'parts', part.key)
+  redis.call('HINCRBY', run .. 'info', 'parts', 1)
   if redis.call('SISMEMBER', run .. 'done', part.key) == 0 then
     redis.call('HSET', run .. 'pending', part.key, part.message)
     redis.call('ZADD', run .. 'delayed', now + part.delay_ms, part.key)
@@ -211,7 +210,7 @@ COMPLETE = """
 local info = KEYS[1] .. 'info'
 local sealed = redis.call('HGET', info, 'sealed')
 if not sealed or redis.call('HGET', info, 'state') ~= 'running' then return 0 end
-if redis.call('SCARD', KEYS[1] .. 'done') < sealed + redis.call('SCARD', KEYS[1] .. 'parts') then return 0 end
+if redis.call('SCARD', KEYS[1] .. 'done') < sealed + (redis.call('HGET', info, 'parts') or 0) then return 0 end
 return 1
 """
 
