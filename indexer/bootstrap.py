@@ -258,16 +258,17 @@ def switching(settings: Settings) -> Iterator[SwitchParts]:
 def _golden(queries: Sequence[LabelledQuery], settings: Settings, old: Settings, parts: IndexParts) -> Iterator[Golden]:
     """The queries with the index that serves now: in the new model's space, else in the old model's."""
     with ExitStack() as stack:
-        for embedder in (lambda: parts.embedder, lambda: open_embedder(old)):
-            served = embedder()
+        models: list[Callable[[], Embedder]] = [lambda: parts.embedder]
+        if old != settings:
+            models.append(lambda: open_embedder(old))
+        for model in models:
+            served = model()
             current = parts.store.current(Alias(settings.catalog, served.space.space_id))
             if current:
                 reader = parts.store.collection_reader(current)
                 stack.callback(reader.close)
                 yield Golden(queries, settings.image_limits(), served, reader)
                 return
-            if old == settings:
-                break
         yield Golden(queries, settings.image_limits())
 
 

@@ -36,6 +36,7 @@
     │   └── StoreDamaged
     ├── LedgerError                   the run ledger
     │   ├── RunNotFound
+    │   ├── PromotionImpossible
     │   └── LedgerUnavailable         (retryable)
     ├── QueueError                    what goes to workers, and comes of it
     │   ├── QueueUnavailable          (retryable)
@@ -285,6 +286,12 @@ class RunNotFound(LedgerError):
     """No run of that id."""
 
     code = "run_not_found"
+
+
+class PromotionImpossible(LedgerError):
+    """There is nothing to promote or to roll back to, or it would lose what came since."""
+
+    code = "promotion_impossible"
 
 
 class LedgerUnavailable(LedgerError):

@@ -16,6 +16,7 @@ from indexer.errors import ConfigurationError
 from indexer.images.download import DownloadLimits
 from indexer.images.limits import ImageLimits
 from indexer.processors import available_cores
+from indexer.reindex.limits import VerifyLimits
 from indexer.store.qdrant_options import ServerAddress, ServerOptions
 from indexer.store.retries import RetryPolicy
 from indexer.store.tuning import IndexTuning
@@ -81,6 +82,20 @@ class Settings(BaseModel):
     hnsw_ef: int = Field(128, ge=1, description="Candidates while the graph is searched.")
     oversampling: float = Field(2.0, ge=1.0, description="Times the wanted points fetched by int8, then rescored.")
     follow_s: float = Field(0.5, gt=0, description="Seconds between looks for a newly indexed generation.")
+
+    reindex_sample: int = Field(200, ge=1, description="Products drawn to check what a reindex filled.")
+    reindex_min_points_ratio: float = Field(
+        0.9, ge=0, le=1, description="Least points to the feed's pictures that did not fail; less is not promoted."
+    )
+    reindex_min_size_ratio: float = Field(
+        0.5, ge=0, description="Least points to those that serve now; a feed that lost its half is not promoted."
+    )
+    reindex_max_failed_ratio: float = Field(0.02, ge=0, le=1, description="Most failures to the feed's pictures.")
+    reindex_min_self_match: float = Field(0.99, ge=0, le=1, description="Least share of drawn pictures found first.")
+    reindex_min_recall: float = Field(0.95, ge=0, le=1, description="Least recall@10 against the exact search.")
+    reindex_max_golden_loss: float = Field(
+        0.02, ge=0, le=1, description="Most that nDCG@10 of the golden queries may fall below what serves now."
+    )
 
     batch_products: int = Field(64, ge=1, le=256, description="Products, and about as many pictures, in a batch.")
     image_threads: int = Field(
@@ -159,6 +174,18 @@ class Settings(BaseModel):
             self.download_connections_per_host,
             self.download_connections,
             self.image_allowed_hosts,
+        )
+
+    def verify_limits(self) -> VerifyLimits:
+        """The part that says what a reindex must come to."""
+        return VerifyLimits(
+            sample=self.reindex_sample,
+            min_points_ratio=self.reindex_min_points_ratio,
+            min_size_ratio=self.reindex_min_size_ratio,
+            max_failed_ratio=self.reindex_max_failed_ratio,
+            min_self_match=self.reindex_min_self_match,
+            min_recall=self.reindex_min_recall,
+            max_golden_loss=self.reindex_max_golden_loss,
         )
 
     def server_address(self, *, read_only: bool = False) -> ServerAddress:

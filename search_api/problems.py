@@ -49,6 +49,7 @@ STATUS_BY_ERROR: Mapping[type[VitrineError], int] = {
     errors.StoreRefused: 503,
     errors.StoreDamaged: 503,
     errors.RunNotFound: 404,
+    errors.PromotionImpossible: 409,
     errors.LedgerUnavailable: 503,
     errors.QueueUnavailable: 503,
     errors.MessageInvalid: 500,

@@ -6,12 +6,25 @@ import argparse
 import logging
 from collections.abc import Sequence
 
-from indexer.cli import evaluate, failures, follow, index, info, retry, status, verify_model
+from indexer.cli import (
+    evaluate,
+    failures,
+    follow,
+    index,
+    info,
+    promote,
+    prune,
+    reindex,
+    retry,
+    rollback,
+    status,
+    verify_model,
+)
 from indexer.cli.console import escaped, messages
 from indexer.cli.exit_codes import CANNOT_START, INTERRUPTED
 from indexer.errors import VitrineError
 
-_COMMANDS = (index, follow, status, failures, retry, evaluate, verify_model, info)
+_COMMANDS = (index, follow, status, failures, retry, reindex, promote, rollback, prune, evaluate, verify_model, info)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""``status``: collections and runs."""
+"""``status``: collections, runs and reindexes."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from indexer import bootstrap
 from indexer.cli.console import output, plain_table
 from indexer.cli.exit_codes import DONE
 from indexer.cli.flags import add_settings_flags, settings_of
+from indexer.cli.reindex_summary import reindex_json
 from indexer.events.port import EventLog
 from indexer.indexing.dispatcher import QueueStatus
 from indexer.ledger.port import RunRecord
+from indexer.ledger.reindexes import ReindexRecord
 from indexer.store.port import CollectionStatus
 
 
 def add_command(commands: Any) -> None:
     """Adds ``status``."""
     parser = commands.add_parser("status", help="Show collections, the latest runs, and what waits for workers.")
-    parser.add_argument("--runs", type=int, default=10, metavar="N", help="How many runs to show.")
+    parser.add_argument("--runs", type=int, default=10, metavar="N", help="How many runs and reindexes to show.")
     parser.add_argument("--json", action="store_true", help="Print JSON.")
     add_settings_flags(parser)
     parser.set_defaults(run=run)
@@ -34,6 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     log = bootstrap.open_event_log(settings)
     try:
         collections, runs = store.collections(), ledger.runs(arguments.runs)
+        reindexes = ledger.reindexes(arguments.runs)
         events = [_events_json(item.alias, log) for item in collections if item.alias]
     finally:
         log.close()
@@ -43,11 +46,13 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         value = {"collections": [_collection_json(item) for item in collections], "runs": [_run_json(r) for r in runs]}
         value["events"] = events
+        value["reindexes"] = [reindex_json(record) for record in reindexes]
         value["queues"] = [asdict(item) for item in queues]
         output().print_json(json.dumps(value))
         return DONE
     _print_collections(collections)
     _print_runs(runs)
+    _print_reindexes(reindexes)
     _print_events(events)
     _print_queues(queues)
     return DONE
@@ -111,6 +116,15 @@ def _print_queues(queues: Sequence[QueueStatus]) -> None:
     table = plain_table("queue", "workers", "waiting", "oldest")
     for item in queues:
         table.add_row(item.name, str(item.workers), f"{item.depth:,}", f"{item.oldest_age_s:,.0f} s")
+    output().print(table)
+
+
+def _print_reindexes(reindexes: Sequence[ReindexRecord]) -> None:
+    if not reindexes:
+        return
+    table = plain_table("reindex", "state", "target", "instead of", "feed", "reason")
+    for record in reindexes:
+        table.add_row(record.reindex_id, record.state, record.target, record.donor, record.feed, record.reason)
     output().print(table)
 
 

@@ -51,6 +51,15 @@ class ProductBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """Where a picture lies, and the hash that its bytes had when it was indexed; see ``PointPayload``."""
+
+    ref: str
+    root: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class ImageOutcome:
     """What became of one picture of a product.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -15,7 +15,7 @@ from indexer.errors import ImageError, ModelFailed
 from indexer.images.decode import decode_image
 from indexer.images.limits import ImageLimits
 from indexer.images.source import ImageSource
-from indexer.indexing.batch import ImageOutcome, IndexedBatch, PreparedBatch, ProductBatch
+from indexer.indexing.batch import ImageOutcome, IndexedBatch, Picture, PreparedBatch, ProductBatch
 from indexer.indexing.change import AtHand, change_of
 from indexer.ledger.port import Stage
 from indexer.points import Point, PointPayload, StoredPoint, Vectors, point_id
@@ -106,6 +106,25 @@ class BatchIndexer:
         )
         at_hand = AtHand(prepared.existing, vectors, prepared.donated)
         return change_of(prepared.batch, outcomes, at_hand, defer=defer)
+
+    def pixels_of(self, picture: Picture) -> Pixels | None:
+        """A picture ready for the model, uint8 (S, S, 3); None if it cannot be had or is another by now."""
+        try:
+            fetched = self._source.fetch(picture.ref, picture.root)
+            if fetched.sha256 != picture.sha256:
+                return None
+            decoded = decode_image(fetched.data, self._limits, min_side_px=self._embedder.space.image_size_px)
+        except ImageError:
+            return None
+        return self._embedder.prepare_image(decoded.image)
+
+    def embed_pixels(self, pixels: Sequence[Pixels]) -> Sequence[Vectors]:
+        """Embeddings of pictures from ``pixels_of``, float32 (D,) each.
+
+        Raises:
+            ModelFailed: the model fails.
+        """
+        return list(self._embedder.embed_images(np.stack(list(pixels)))) if pixels else []
 
     def _prepare_image(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
@@ -13,14 +13,16 @@ from indexer.embedding.port import Embedder
 from indexer.events.overlay import EventOverlay
 from indexer.images.limits import ImageLimits
 from indexer.images.source import ImageSource
-from indexer.indexing.batch import IndexedBatch, PreparedBatch, ProductBatch
+from indexer.indexing.batch import IndexedBatch, Picture, PreparedBatch, ProductBatch
 from indexer.indexing.indexer import BatchIndexer
 from indexer.ledger.port import BatchReport
+from indexer.points import Vectors
 from indexer.store.port import CollectionWriter
 
 _BATCHES_IN_FLIGHT = 4
 """One being written, one embedded, one ready, one prepared: more would only hold memory."""
 _PREPARED_AT_ONCE = 2
+_PICTURES_AT_ONCE = 32
 
 
 class IndexPipeline:
@@ -102,6 +104,21 @@ class IndexPipeline:
             flying.append(self._write.submit(self._acknowledged, prepared, embedded, writer, acknowledge))
         while flying:
             flying.popleft().result()
+
+    def embed_pictures(self, pictures: Sequence[Picture]) -> list[Vectors | None]:
+        """Embeds pictures by themselves, float32 (D,) each; None where one cannot be had or is another by now.
+
+        Raises:
+            ModelFailed: the model fails.
+        """
+        vectors: list[Vectors | None] = []
+        for start in range(0, len(pictures), _PICTURES_AT_ONCE):
+            part = pictures[start : start + _PICTURES_AT_ONCE]
+            pixels = list(self._images.map(self._indexer.pixels_of, part))
+            ready = [item for item in pixels if item is not None]
+            embedded = iter(self._embed.submit(self._indexer.embed_pixels, ready).result())
+            vectors += [None if item is None else next(embedded) for item in pixels]
+        return vectors
 
     def _prepared(self, batch: ProductBatch, writer: CollectionWriter) -> PreparedBatch:
         # the one place where every batch comes by, whichever way it took

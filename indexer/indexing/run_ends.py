@@ -11,6 +11,7 @@ from indexer.events.overlay import EventOverlay
 from indexer.indexing.feed_version import written_at
 from indexer.indexing.progress import Phase
 from indexer.ledger.port import RunBegin, RunLedger, RunPlan, RunRecord, RunState
+from indexer.reindex.lease import refuse_beside_reindex
 from indexer.spaces import EmbeddingSpace
 from indexer.store.port import Alias, CollectionWriter, VectorStore
 
@@ -53,6 +54,7 @@ def _try_writer(
 ) -> CollectionWriter:
     if plan.target:
         return store.target(alias, space, collection=plan.target, donor=plan.donor)
+    refuse_beside_reindex(ledger, alias.catalog)
     resumable = next((run for run in ledger.runs() if run.plan == plan and run.state is RunState.RUNNING), None)
     return store.writer(alias, space, resume_of=resumable.collection if resumable else "")
 

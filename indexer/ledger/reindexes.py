@@ -10,13 +10,16 @@ from enum import StrEnum
 class ReindexState(StrEnum):
     """Where a reindex is.
 
-    One whose process died stays ``filling`` until the same command goes on with it.
+    One whose process died stays ``filling`` or ``promoting`` until the same command goes on with it; one that is
+    ``verified`` waits to be promoted; one that ``failed`` its checks is gone on with, too.
     """
 
     FILLING = "filling"
     FAILED = "failed"
     VERIFIED = "verified"
+    PROMOTING = "promoting"
     PROMOTED = "promoted"
+    ROLLED_BACK = "rolled back"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ FORBIDDEN = {
 }
 MAX_LINES = 400
 """Soft cap 300; beyond this a module has two subjects."""
+LISTS = {"indexer/errors.py"}
+"""One class after the other, of one subject however many they are."""
 
 
 def imports_of(path: Path) -> Iterator[str]:
@@ -69,7 +71,7 @@ def test_the_engines_in_use_have_their_file() -> None:
 def test_modules_have_a_subject(path: Path) -> None:
     assert not re.search(r"(^|/|_)(utils?|common|helpers?|misc)(\.py|/|_|$)", name_of(path))
     text = path.read_text("utf-8")
-    assert text.count("\n") <= MAX_LINES
+    assert text.count("\n") <= MAX_LINES or name_of(path) in LISTS
     assert ast.get_docstring(ast.parse(text)), "a module says what it is about"
 
 

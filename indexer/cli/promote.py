@@ -1,0 +1,31 @@
+"""``promote``: let a verified reindex serve."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from indexer import bootstrap
+from indexer.cli.console import output
+from indexer.cli.flags import add_settings_flags, settings_of
+from indexer.cli.reindex_summary import conclude
+from indexer.reindex.switch import promote_latest
+
+
+def add_command(commands: Any) -> None:
+    """Adds ``promote``."""
+    parser = commands.add_parser(
+        "promote",
+        help="Let the latest verified reindex serve.",
+        description="Brings in what events said since, which needs the model of the reindex, then switches the alias "
+        "in one step.",
+    )
+    parser.add_argument("--space", default="", metavar="SPACE_ID", help="Of the reindex; needed if several wait.")
+    add_settings_flags(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs ``promote``."""
+    with bootstrap.switching(settings_of(arguments).settings) as parts, output().status("promoting"):
+        return conclude(promote_latest(parts, arguments.space), parts.ledger)
