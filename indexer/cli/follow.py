@@ -94,7 +94,8 @@ def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
 
 
 def _stop_at_end_of_input() -> None:
-    while sys.stdin.buffer.read(4096):
+    # not through sys.stdin, whose lock this thread would still hold when the process ends
+    while os.read(sys.stdin.fileno(), 4096):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
 

@@ -11,7 +11,7 @@ from indexer.cli.console import output
 from indexer.cli.exit_codes import DONE
 from indexer.cli.flags import add_settings_flags, settings_of
 from indexer.cli.run_summary import supervise
-from indexer.events.follow import retry_events
+from indexer.events.pending import retry_events
 from indexer.indexing.run import retry_failures
 from indexer.settings import Settings
 
@@ -51,5 +51,6 @@ def _retry_events(run_id: str, settings: Settings) -> int:
             stack.callback(part.close)
         again = retry_events(run_id, ledger, log)
         queue.announce(again)
-    output().print(f"{len(again):,} products are applied again by the process that follows events.")
+    products = f"{len(again):,} product" + ("s are" if len(again) > 1 else " is")
+    output().print(f"{products} applied again by whoever follows events.")
     return DONE

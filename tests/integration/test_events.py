@@ -20,6 +20,8 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from indexer.events.sqlite import SqliteEventLog
+from indexer.settings import load_settings
+from search_api.indexer_process import IndexerProcess
 from tests.pictures import DrawnCatalog, catalog_row, draw_catalog, drawn_picture, encoded, write_feed
 from tests.processes import REPOSITORY, free_port, program_environment, run_ids, run_indexer
 
@@ -144,14 +146,20 @@ def running_shop(folder: Path, model: str, products: int = 12) -> Iterator[Event
         try:
             wait_until(lambda: is_up(client, api))
             yield EventShop(client, api, folder / "data", catalog)
-            children = psutil.Process(api.pid).children(recursive=True)
+            children = psutil.Process(api.pid).children(recursive=True) if api.poll() is None else []
         finally:
             client.close()
             api.terminate()
             api.wait(60)
         # the indexer process ends with the API
-        psutil.wait_procs(children, timeout=30)
-        assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+        wait_until(lambda: not any(is_alive(child) for child in children))
+
+
+def is_alive(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def is_up(client: httpx.Client, api: subprocess.Popen[bytes]) -> bool:
@@ -365,3 +373,64 @@ def test_without_an_admin_key_there_is_no_indexer_process(tmp_path: Path, tiny_m
     finally:
         api.terminate()
         api.wait(60)
+
+
+def test_the_indexer_process_ends_with_an_api_that_is_killed(tmp_path: Path, tiny_model: str) -> None:
+    with running_shop(tmp_path, tiny_model, products=1) as shop:
+        indexer = psutil.Process(shop.indexer_pid())
+        shop.api.kill()
+        shop.api.wait(60)
+        wait_until(lambda: not is_alive(indexer))
+
+
+def test_an_indexer_process_that_cannot_work_is_started_again_more_and_more_rarely(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("not a folder", "utf-8")
+    settings = load_settings({"data_dir": tmp_path / "file", "admin_key": "s3cret"}, environment={}).settings
+    indexer = IndexerProcess(settings, first_pause_s=0.01)
+    indexer.start()
+    try:
+        wait_until(lambda: len(caplog.messages) >= 3)
+    finally:
+        indexer.stop()
+    assert indexer.pid is None
+    pauses = [message.split(" in ")[-1] for message in caplog.messages[:3]]
+    assert pauses == ["0.01 s", "0.02 s", "0.04 s"]
+    assert all("ended with 2" in message for message in caplog.messages)
+    assert "s3cret" not in caplog.text + capfd.readouterr().err
+
+
+def test_a_second_indexer_process_waits_for_the_first(tmp_path: Path, tiny_model: str) -> None:
+    with running_shop(tmp_path, tiny_model, products=1) as shop:
+        shop.indexer_pid()
+        wait_until((shop.data_dir / "follower" / "writer.lock").exists)
+        command = [sys.executable, "-m", "indexer", "follow", "--data-dir", str(shop.data_dir), "--model", tiny_model]
+        second = subprocess.Popen(command, cwd=REPOSITORY, env=program_environment(), stderr=subprocess.PIPE)
+        assert second.stderr is not None
+        with second:
+            line = second.stderr.readline().decode()
+            assert "another indexer process follows" in line
+            assert "indexer follow" in line or "process" in line
+            second.terminate()
+            assert second.wait(60) == 0
+        shop.put(1)
+        shop.wait_for("e1")
+
+
+def test_the_command_retries_failed_events(shop: EventShop, tiny_model: str) -> None:
+    bad = shop.catalog.folder / "event-61.jpg"
+    bad.write_bytes(b"no picture")
+    shop.put(61)
+    shop.settled()
+    (run,) = [item for item in shop.client.get("/v1/index-runs").json()["runs"] if item["kind"] == "events"]
+    bad.write_bytes(encoded(drawn_picture(61)))
+    flags = ["--data-dir", str(shop.data_dir), "--model", tiny_model]
+    done = run_indexer("retry", run["run_id"], *flags)
+    assert (done.returncode, "1 product" in done.stdout) == (0, True), done.stderr
+    shop.wait_for("e61")
+    shop.settled()
+    assert run_indexer("retry", run["run_id"], *flags).returncode == 2
+    text = run_indexer("status", *flags).stdout
+    assert "events" in text
+    assert "all applied, searchable within" in text
