@@ -5,29 +5,26 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from indexer.errors import ConfigurationError, StoreLocked, VitrineError
-from indexer.events.apply import EventApplier, events_plan
+from indexer.errors import StoreLocked, VitrineError
+from indexer.events.pending import PendingEvents, retry_events
 from indexer.events.port import EventLog
 from indexer.indexing.inline import IndexParts, InlineDispatcher
 from indexer.indexing.progress import IndexProgress
 from indexer.indexing.run import IndexOptions, index_feed, retry_failures
-from indexer.ledger.port import RunLedger, RunPlan, RunRecord, RunState
+from indexer.ledger.port import RunRecord, RunState
 from indexer.requests.port import RunOrder, RunRequest
 from indexer.requests.sqlite import SqliteWorkQueue
-from indexer.store.port import CollectionWriter
 
 _log = logging.getLogger(__name__)
 _POLL_S = 0.1
 _LOCKED_RETRY_S = 0.5
 _FIRST_RETRY_S = 1.0
 _MAX_RETRY_S = 30.0
-_MAX_BATCHES = 20
-"""Of one small index run: what came first must not wait for ever until what came last is applied too."""
 _NOTE_EVERY_S = 0.5
 _COMPACT_EVERY = timedelta(hours=6)
 
@@ -73,8 +70,7 @@ class Follower:
         self._queue = queue
         self._options = options
         self._tell = tell
-        self._alias = parts.alias.name
-        self._applier = EventApplier(log, parts.pipeline, parts.embedder, batch_products=options.batch_products)
+        self._pending = PendingEvents(parts, log, tell, batch_products=options.batch_products)
         self._said = ""
         self._last_run_s = 0.0
         self._compacted_at = datetime.min.replace(tzinfo=UTC)
@@ -106,25 +102,11 @@ class Follower:
                 stop.wait(_POLL_S)
 
     def apply_pending(self) -> int:
-        """Applies and publishes what events wait, as one small index run; returns how many states that were.
-
-        The position is advanced only after publishing, so whatever a crash undid is done again.
-
-        Raises:
-            StoreLocked: another run is writing.
-            VitrineError: a part failed; nothing is lost.
-        """
-        applied = self._log.applied(self._alias).sequence
-        if self._log.position() <= applied:
-            return 0
+        """See ``PendingEvents.apply``."""
         start_s = time.monotonic()
-        writer = self._parts.store.writer(self._parts.alias, self._parts.embedder.space)
-        try:
-            appended = self._apply(applied, writer)
-        finally:
-            writer.close()
+        applied = self._pending.apply()
         self._last_run_s = time.monotonic() - start_s
-        return appended
+        return applied
 
     def carry_out(self, request: RunRequest) -> None:
         """Does a requested index run; what cannot be done is on record with its reason.
@@ -152,36 +134,13 @@ class Follower:
         request = self._queue.oldest()
         if request is not None:
             self.carry_out(request)
-        if self._log.position() > self._log.applied(self._alias).sequence:
+        if self._pending.is_behind():
             # small runs get rarer the more they cost, so that they never take more than about half of the time
             stop.wait(max(self._options.gather_s, min(_MAX_RETRY_S, self._last_run_s)))
             self.apply_pending()
             return True
         self._compact()
         return request is not None
-
-    def _apply(self, applied: int, writer: CollectionWriter) -> int:
-        run_id = begin_events_run(self._parts.ledger, events_plan(self._parts.alias, datetime.now(UTC)))
-        appended: list[datetime] = []
-        collection = ""
-        for _ in range(_MAX_BATCHES):
-            states = self._log.since(applied, self._options.batch_products)
-            if not states:
-                break
-            applied = states[-1].sequence
-            report = self._applier.apply([state.product_id for state in states], applied, writer)
-            if writer.collection != collection:
-                collection = writer.collection
-                self._parts.ledger.set_collection(run_id, collection)
-            self._parts.ledger.record_batch(run_id, report)
-            appended += [state.appended_at for state in states if state.appended_at is not None]
-            if report.failures:
-                first = report.failures[0]
-                self._tell(f"{len(report.failures)} failed, the first: {first.product_id}: {first.reason}")
-        writer.publish()
-        now = datetime.now(UTC)
-        self._log.advance(self._alias, applied, [max(0.0, (now - moment).total_seconds()) for moment in appended])
-        return len(appended)
 
     def _run_of(self, order: RunOrder, listener: _RequestListener) -> RunRecord | None:
         dispatcher = InlineDispatcher(self._parts)
@@ -200,8 +159,7 @@ class Follower:
         now = datetime.now(UTC)
         if now - self._compacted_at > _COMPACT_EVERY:
             self._compacted_at = now
-            before = now - timedelta(days=self._options.keep_days)
-            self._log.compact(before, self._log.applied(self._alias).sequence)
+            self._pending.compact(self._options.keep_days)
 
     def _wait_for(self, error: VitrineError) -> None:
         if error.reason != self._said:
@@ -223,24 +181,3 @@ class _RequestListener:
         if progress.run_id != self.run_id or now_s - self._noted_s >= _NOTE_EVERY_S:
             self.run_id, self._noted_s = progress.run_id, now_s
             self._queue.note(self._request_id, progress.run_id, progress.fraction)
-
-
-def begin_events_run(ledger: RunLedger, plan: RunPlan) -> str:
-    """The day's run of events, begun if need be; that of an earlier day is ended."""
-    for run in ledger.runs():
-        if run.plan.alias == plan.alias and run.state is RunState.RUNNING and run.plan != plan:
-            ledger.finish(run.run_id, RunState.FINISHED)
-    return ledger.begin(plan).record.run_id
-
-
-def retry_events(run_id: str, ledger: RunLedger, log: EventLog) -> Sequence[str]:
-    """Lets the products on the failure list of a run of events be applied once more; returns their ids.
-
-    Raises:
-        RunNotFound: no such run.
-        ConfigurationError: nothing is on its list.
-    """
-    failed = list(dict.fromkeys(failure.product_id for failure in ledger.failures(run_id)))
-    if not log.again(failed):
-        raise ConfigurationError(f"Nothing on the failure list of run {run_id} can be retried.")
-    return failed

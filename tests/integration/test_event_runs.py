@@ -19,8 +19,9 @@ from PIL import Image
 from indexer.embedding.port import Embedder
 from indexer.errors import ConfigurationError, ModelFailed, StoreUnavailable
 from indexer.events.apply import EventApplier
-from indexer.events.follow import Follower, FollowOptions, retry_events
+from indexer.events.follow import Follower, FollowOptions
 from indexer.events.overlay import EventOverlay
+from indexer.events.pending import retry_events
 from indexer.events.port import EventLog, ProductEvent
 from indexer.events.sqlite import SqliteEventLog
 from indexer.images.download import DownloadLimits, RemoteImages
