@@ -84,8 +84,9 @@ class PendingEvents:
             if report.failures:
                 first = report.failures[0]
                 self._tell(f"{len(report.failures)} failed, the first: {first.product_id}: {first.reason}")
+        written = writer.collection
         writer.publish()
-        if self._parts.store.current(alias) not in {served, writer.collection}:
+        if self._parts.store.current(alias) not in {served, written}:
             return 0  # promoted away meanwhile: all of it is applied again, to what is served now
         now = datetime.now(UTC)
         self._log.advance(alias.name, applied, [max(0.0, (now - moment).total_seconds()) for moment in appended])
