@@ -348,5 +348,6 @@ def _tried(action: Callable[[], _T], retries: RetryPolicy) -> _T:
     """A call's answer; what the client raises becomes one of this program's errors."""
     try:
         return with_retries(action, retries, judged)
-    except (ApiException, ResourceExhaustedResponse, grpc.RpcError, OSError, ValueError) as error:
+    # the client asserts that an answer has what a Qdrant's has
+    except (ApiException, ResourceExhaustedResponse, grpc.RpcError, OSError, ValueError, AssertionError) as error:
         raise store_error(error) from error
