@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,7 @@ class PointPayload:
         image_root: folder of the feed that named a local picture; empty for a URL.
         image_sha256: of the picture's bytes, 64 hexadecimal digits.
         width_px, height_px: size of the upright picture.
+        image_validator: to ask the picture's host with whether it is still the same; empty if that cannot be asked.
     """
 
     product_id: str
@@ -72,6 +73,7 @@ class PointPayload:
     image_sha256: str
     width_px: int
     height_px: int
+    image_validator: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values for the store; ``from_json`` reads them back."""
@@ -87,7 +89,8 @@ class PointPayload:
         Raises:
             KeyError: a field is missing: the point was not written by this program.
         """
-        known = {field.name: value[field.name] for field in fields(cls)}
+        known = {field.name: value[field.name] for field in fields(cls) if field.name != "image_validator"}
+        known["image_validator"] = value.get("image_validator", "")  # points of earlier versions have none
         known["category"] = tuple(known["category"])
         return cls(**known)
 
@@ -102,6 +105,7 @@ class ImageFacts:
     sha256: str
     width_px: int = 0
     height_px: int = 0
+    validator: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +146,22 @@ def payload_of(product: CatalogProduct, image: ImageFacts) -> PointPayload:
         image_sha256=image.sha256,
         width_px=image.width_px,
         height_px=image.height_px,
+        image_validator=image.validator,
     )
 
 
 def with_product_fields(payload: PointPayload, product: CatalogProduct) -> PointPayload:
     """The same picture's payload with the product's fields brought up to date."""
-    facts = ImageFacts(payload.position, payload.image_ref, payload.image_root, payload.image_sha256)
-    return replace(payload_of(product, facts), width_px=payload.width_px, height_px=payload.height_px)
+    facts = ImageFacts(
+        payload.position,
+        payload.image_ref,
+        payload.image_root,
+        payload.image_sha256,
+        payload.width_px,
+        payload.height_px,
+        payload.image_validator,
+    )
+    return payload_of(product, facts)
 
 
 def utc_text(moment: datetime) -> str:

@@ -110,6 +110,9 @@ class Settings(BaseModel):
     download_timeout_s: float = Field(20.0, gt=0, description="Longest download of one picture.")
     download_connections: int = Field(64, ge=1, description="Downloads at the same time.")
     download_connections_per_host: int = Field(8, ge=1, description="Downloads at the same time from one host.")
+    download_conditional: bool = Field(
+        True, description="Whether hosts are asked for known pictures only if these changed (ETag, Last-Modified)."
+    )
 
     ledger: Literal["sqlite", "redis"] = Field("sqlite", description="Runs on record: sqlite, in data_dir; redis.")
     dispatcher: Literal["inline", "celery"] = Field(
@@ -174,6 +177,7 @@ class Settings(BaseModel):
             self.download_connections_per_host,
             self.download_connections,
             self.image_allowed_hosts,
+            self.download_conditional,
         )
 
     def verify_limits(self) -> VerifyLimits:

@@ -16,6 +16,7 @@ from indexer.errors import ImageFetchFailed, ImageNotFound, ImageRefForbidden, I
 from indexer.images.address_guard import GuardedBackend
 from indexer.images.limits import ImageLimits
 from indexer.images.source import FetchedImage
+from indexer.images.validators import condition_of, validator_of
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 5
@@ -32,12 +33,14 @@ class DownloadLimits:
         connections_per_host: at the same time.
         connections: at the same time to all hosts together.
         allowed_hosts: names or addresses that need not be public.
+        conditional: whether a picture that is known is asked for only if it changed.
     """
 
     timeout_s: float = 20.0
     connections_per_host: int = 8
     connections: int = 64
     allowed_hosts: tuple[str, ...] = ()
+    conditional: bool = True
 
 
 class RemoteImages:
@@ -58,12 +61,23 @@ class RemoteImages:
 
     def fetch(self, image_ref: str, image_root: str) -> FetchedImage:  # noqa: ARG002 - a URL needs no folder
         """See ``ImageSource``; follows up to 5 redirects, each checked like the first address."""
+        fetched = self._fetch(image_ref, "")
+        if fetched is None:
+            raise ImageNotFound(f"{image_ref} answered with HTTP status 304 to a request without a condition.")
+        return fetched
+
+    def fetch_changed(self, image_ref: str, image_root: str, validator: str) -> FetchedImage | None:  # noqa: ARG002
+        """See ``ImageSource``."""
+        return self._fetch(image_ref, validator if self._downloads.conditional else "")
+
+    def _fetch(self, image_ref: str, validator: str) -> FetchedImage | None:
+        """The picture; None if it is still the one of the validator."""
         deadline_s = time.monotonic() + self._downloads.timeout_s
         url = image_ref
         for _ in range(_MAX_REDIRECTS + 1):
             target = _checked_url(url)
-            answer = self._get(target, deadline_s)
-            if isinstance(answer, FetchedImage):
+            answer = self._get(target, validator, deadline_s)
+            if not isinstance(answer, str):
                 return answer
             url = urljoin(target, answer)
         raise ImageNotFound(
@@ -74,20 +88,25 @@ class RemoteImages:
         """Closes the pooled connections."""
         self._pool.close()
 
-    def _get(self, url: str, deadline_s: float) -> FetchedImage | str:
-        """The picture, or where the host redirects to."""
+    def _get(self, url: str, validator: str, deadline_s: float) -> FetchedImage | str | None:
+        """The picture, where the host redirects to, or None if nothing changed."""
         host = urlsplit(url).hostname or ""
         left_s = max(0.1, deadline_s - time.monotonic())
         timeouts = {"connect": left_s, "read": left_s, "write": left_s, "pool": left_s}
         headers = [("User-Agent", "Vitrine image indexer"), ("Accept", "image/*"), ("Accept-Encoding", "identity")]
+        condition = condition_of(url, validator)
         try:
             with (
                 self._hosts[host],
-                self._pool.stream("GET", url, headers=headers, extensions={"timeout": timeouts}) as response,
+                self._pool.stream(
+                    "GET", url, headers=headers + condition, extensions={"timeout": timeouts}
+                ) as response,
             ):
                 location = _header(response.headers, b"location")
                 if response.status in _REDIRECTS and location:
                     return location
+                if response.status == 304 and condition:
+                    return None
                 _check_status(response.status, url)
                 return self._read(response, url, deadline_s)
         except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
@@ -107,7 +126,8 @@ class RemoteImages:
                 raise _too_large(url, self._images)
             if time.monotonic() > deadline_s:
                 raise ImageFetchFailed(f"{url} took longer than {self._downloads.timeout_s:g} s.")
-        return FetchedImage(bytes(data), hashlib.sha256(data).hexdigest())
+        named = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in response.headers}
+        return FetchedImage(bytes(data), hashlib.sha256(data).hexdigest(), validator_of(url, named))
 
 
 def _checked_url(url: str) -> str:

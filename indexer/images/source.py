@@ -16,10 +16,17 @@ from indexer.points import is_remote, local_path
 
 @dataclass(frozen=True, slots=True)
 class FetchedImage:
-    """Bytes of a picture and their SHA-256 as 64 hexadecimal digits."""
+    """Bytes of a picture.
+
+    Attributes:
+        data: the bytes.
+        sha256: of them, 64 hexadecimal digits.
+        validator: to ask with whether it is still the same; empty if that cannot be asked.
+    """
 
     data: bytes
     sha256: str
+    validator: str = ""
 
 
 class ImageSource(Protocol):
@@ -35,6 +42,10 @@ class ImageSource(Protocol):
         Raises:
             ImageError: one of its leaves; ``ImageFetchFailed`` where a later try may succeed.
         """
+        ...
+
+    def fetch_changed(self, image_ref: str, image_root: str, validator: str) -> FetchedImage | None:
+        """As ``fetch``, but None if the picture is still the one that came with a validator."""
         ...
 
 
@@ -66,6 +77,10 @@ class LocalImages:
             raise ImageFetchFailed(f"{image_ref} could not be read: {error.strerror}.") from error
         return FetchedImage(data, hashlib.sha256(data).hexdigest())
 
+    def fetch_changed(self, image_ref: str, image_root: str, validator: str) -> FetchedImage:  # noqa: ARG002
+        """See ``ImageSource``; a file is read in any case, its time of change can be set by anybody."""
+        return self.fetch(image_ref, image_root)
+
     @staticmethod
     def _inside(image_ref: str, image_root: str) -> Path:
         root = Path(image_root).resolve()
@@ -92,5 +107,11 @@ class ImagesByReference:
 
     def fetch(self, image_ref: str, image_root: str) -> FetchedImage:
         """See ``ImageSource``."""
-        source = self._remote if is_remote(image_ref) else self._local
-        return source.fetch(image_ref, image_root)
+        return self._source_of(image_ref).fetch(image_ref, image_root)
+
+    def fetch_changed(self, image_ref: str, image_root: str, validator: str) -> FetchedImage | None:
+        """See ``ImageSource``."""
+        return self._source_of(image_ref).fetch_changed(image_ref, image_root, validator)
+
+    def _source_of(self, image_ref: str) -> ImageSource:
+        return self._remote if is_remote(image_ref) else self._local

@@ -67,6 +67,7 @@ class ImageOutcome:
         position, ref, root: which picture.
         sha256: of its bytes, empty if they could not be had.
         size_px: width and height.
+        validator: see ``FetchedImage``.
         is_known: the product already has a point with this content, here or in the donor.
         is_shared: another picture of the batch has the same content and is the one that is embedded.
         error, stage: why and where it failed; None and FETCH if it did not.
@@ -77,6 +78,7 @@ class ImageOutcome:
     root: str
     sha256: str = ""
     size_px: tuple[int, int] = (0, 0)
+    validator: str = ""
     is_known: bool = False
     is_shared: bool = False
     error: VitrineError | None = None

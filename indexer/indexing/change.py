@@ -152,7 +152,9 @@ def _product_change(product: CatalogProduct, outcomes: Sequence[ImageOutcome], a
         if identity in settled:
             continue  # the same picture twice in one product: the first position stands for both
         settled.add(identity)
-        facts = ImageFacts(outcome.position, outcome.ref, outcome.root, outcome.sha256, *outcome.size_px)
+        facts = ImageFacts(
+            outcome.position, outcome.ref, outcome.root, outcome.sha256, *outcome.size_px, outcome.validator
+        )
         payload = payload_of(product, facts)
         if identity not in there:
             given = donated.get(identity)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 import numpy as np
@@ -14,7 +14,7 @@ from indexer.embedding.port import Embedder, Pixels
 from indexer.errors import ImageError, ModelFailed
 from indexer.images.decode import decode_image
 from indexer.images.limits import ImageLimits
-from indexer.images.source import ImageSource
+from indexer.images.source import FetchedImage, ImageSource
 from indexer.indexing.batch import ImageOutcome, IndexedBatch, Picture, PreparedBatch, ProductBatch
 from indexer.indexing.change import AtHand, change_of
 from indexer.ledger.port import Stage
@@ -65,17 +65,18 @@ class BatchIndexer:
             existing: points of the batch's products.
             donated: their points in another collection of the same space, to copy vectors from.
         """
-        known: dict[UUID, PointPayload] = {point.id: point.payload for points in donated.values() for point in points}
-        known |= {point.id: point.payload for points in existing.values() for point in points}
+        payloads: dict[UUID, PointPayload] = {
+            point.id: point.payload for points in donated.values() for point in points
+        }
+        payloads |= {point.id: point.payload for points in existing.values() for point in points}
+        known = _Known(payloads, {(item.product_id, item.image_ref): item for item in payloads.values()})
         claims = _Claims()
         futures: list[list[Future[_Fetched]]] = [
             [
                 self._threads.submit(
                     self._prepare_image,
                     product.product_id,
-                    position,
-                    ref,
-                    batch.root_of(product.product_id),
+                    ImageOutcome(position, ref, batch.root_of(product.product_id)),
                     known,
                     claims,
                 )
@@ -126,33 +127,31 @@ class BatchIndexer:
         """
         return list(self._embedder.embed_images(np.stack(list(pixels)))) if pixels else []
 
-    def _prepare_image(
-        self,
-        product_id: str,
-        position: int,
-        ref: str,
-        root: str,
-        known: Mapping[UUID, PointPayload],
-        claims: _Claims,
-    ) -> _Fetched:
+    def _prepare_image(self, product_id: str, named: ImageOutcome, known: _Known, claims: _Claims) -> _Fetched:
         try:
-            fetched = self._source.fetch(ref, root)
+            fetched = self._fetch(named, known.by_ref.get((product_id, named.ref)))
         except ImageError as error:
-            return _Fetched(ImageOutcome(position, ref, root, error=error, stage=Stage.FETCH))
-        there = known.get(point_id(product_id, fetched.sha256))
+            return _Fetched(replace(named, error=error, stage=Stage.FETCH))
+        if isinstance(fetched, PointPayload):
+            return _Fetched(_as_known(replace(named, validator=fetched.image_validator), fetched))
+        had = replace(named, sha256=fetched.sha256, validator=fetched.validator)
+        there = known.by_id.get(point_id(product_id, fetched.sha256))
         if there is not None:
-            size = (there.width_px, there.height_px)
-            return _Fetched(ImageOutcome(position, ref, root, sha256=fetched.sha256, size_px=size, is_known=True))
+            return _Fetched(_as_known(had, there))
         if not claims.claim(fetched.sha256):
-            return _Fetched(ImageOutcome(position, ref, root, sha256=fetched.sha256), is_shared=True)
+            return _Fetched(had, is_shared=True)
         try:
             decoded = decode_image(fetched.data, self._limits, min_side_px=self._embedder.space.image_size_px)
         except ImageError as error:
-            outcome = ImageOutcome(position, ref, root, sha256=fetched.sha256, error=error, stage=Stage.DECODE)
-            return _Fetched(outcome, was_claimed=True)
-        size = (decoded.width_px, decoded.height_px)
-        outcome = ImageOutcome(position, ref, root, sha256=fetched.sha256, size_px=size)
+            return _Fetched(replace(had, error=error, stage=Stage.DECODE), was_claimed=True)
+        outcome = replace(had, size_px=(decoded.width_px, decoded.height_px))
         return _Fetched(outcome, self._embedder.prepare_image(decoded.image), was_claimed=True)
+
+    def _fetch(self, named: ImageOutcome, before: PointPayload | None) -> FetchedImage | PointPayload:
+        """The picture; or what is known of it, if its host says that it is still the same."""
+        if before is None or not before.image_validator:
+            return self._source.fetch(named.ref, named.root)
+        return self._source.fetch_changed(named.ref, named.root, before.image_validator) or before
 
     def _embed_each(self, prepared: PreparedBatch) -> tuple[dict[str, Vectors], dict[str, ModelFailed]]:
         """Vectors and failures by content hash; one picture that the model fails on does not cost the others."""
@@ -174,6 +173,14 @@ class BatchIndexer:
 
 
 @dataclass(frozen=True, slots=True)
+class _Known:
+    """Points that there are of the batch's products: by id, and by product and reference of the picture."""
+
+    by_id: Mapping[UUID, PointPayload]
+    by_ref: Mapping[tuple[str, str], PointPayload]
+
+
+@dataclass(frozen=True, slots=True)
 class _Fetched:
     """An outcome on its way: with pixels if this is the one that decoded them."""
 
@@ -188,22 +195,16 @@ def _resolved(item: _Fetched, decoded: Mapping[str, _Fetched]) -> ImageOutcome:
     if not item.is_shared:
         return item.outcome
     other = decoded[item.outcome.sha256].outcome
-    return ImageOutcome(
-        item.outcome.position,
-        item.outcome.ref,
-        item.outcome.root,
-        sha256=other.sha256,
-        size_px=other.size_px,
-        is_shared=True,
-        error=other.error,
-        stage=other.stage,
-    )
+    return replace(item.outcome, size_px=other.size_px, is_shared=True, error=other.error, stage=other.stage)
+
+
+def _as_known(outcome: ImageOutcome, there: PointPayload) -> ImageOutcome:
+    """A picture whose point is there already."""
+    return replace(outcome, sha256=there.image_sha256, size_px=(there.width_px, there.height_px), is_known=True)
 
 
 def _with_embedding_failure(outcome: ImageOutcome, failed: Mapping[str, ModelFailed]) -> ImageOutcome:
     error = failed.get(outcome.sha256)
     if error is None or outcome.is_known:
         return outcome
-    return ImageOutcome(
-        outcome.position, outcome.ref, outcome.root, sha256=outcome.sha256, error=error, stage=Stage.EMBED
-    )
+    return replace(outcome, error=error, stage=Stage.EMBED)

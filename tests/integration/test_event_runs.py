@@ -55,6 +55,10 @@ class CountingImages:
         self.fetched.append(image_ref)
         return self._source.fetch(image_ref, image_root)
 
+    def fetch_changed(self, image_ref: str, image_root: str, validator: str) -> FetchedImage | None:
+        self.fetched.append(image_ref)
+        return self._source.fetch_changed(image_ref, image_root, validator)
+
 
 @dataclass(frozen=True, slots=True)
 class EventShop:

@@ -83,6 +83,13 @@ def test_the_reference_chooses_the_source(root: Path) -> None:
         def fetch(self, image_ref: str, image_root: str) -> FetchedImage:
             return FetchedImage(image_ref.encode(), image_root)
 
+        def fetch_changed(self, image_ref: str, image_root: str, validator: str) -> FetchedImage | None:  # noqa: ARG002
+            return None
+
     source = ImagesByReference(LocalImages(LIMITS), Remote())
     assert source.fetch("images/a.jpg", str(root)).data == b"picture"
     assert source.fetch("https://host/a.jpg", str(root)).data == b"https://host/a.jpg"
+    assert source.fetch_changed("https://host/a.jpg", str(root), "validator") is None
+    local = source.fetch_changed("images/a.jpg", str(root), "validator")
+    assert local is not None
+    assert (local.data, local.validator) == (b"picture", "")
