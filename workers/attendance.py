@@ -11,7 +11,7 @@ from indexer.indexing.dispatcher import QueueStatus
 from workers.dead_letters import DeadLetters
 from workers.messages import WorkerCard
 from workers.redis_connection import RedisConnection
-from workers.run_keys import DEAD_LETTERS, WORKERS, index_queue
+from workers.run_keys import DEAD_LETTERS, EVENTS_QUEUE, WORKERS, events_queue, index_queue
 from workers.sender import SENT_AT
 
 
@@ -58,8 +58,11 @@ class Attendance:
         Args:
             spaces: whose queues are looked at, besides those of the workers that are there.
         """
-        workers = Counter(index_queue(card.embedding_space().space_id) for card in self.present())
-        names = sorted({*workers, *map(index_queue, spaces)})
+        cards = self.present()
+        workers = Counter(index_queue(card.embedding_space().space_id) for card in cards)
+        workers.update(events_queue(card.embedding_space().space_id) for card in cards)
+        workers[EVENTS_QUEUE] = len(cards)
+        names = sorted({*workers, *map(index_queue, spaces), *map(events_queue, spaces)})
         found = [QueueStatus(name, self.depth(name), self._oldest_age_s(name), workers[name]) for name in names]
         letters = DeadLetters(self._redis).count()
         if letters:

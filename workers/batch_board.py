@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
+from indexer.ledger.port import RunRecord
 from workers import redis_scripts as scripts
 from workers.redis_connection import RedisConnection
 from workers.run_keys import RUNNING, run_prefix
@@ -88,6 +89,12 @@ class BatchBoard:
     def fraction(self, run_id: str) -> float:
         """Share of the feed that is read and sent."""
         return float(self._redis.call("HGET", f"{run_prefix(run_id)}info", "fraction") or 0.0)
+
+    def progress(self, record: RunRecord) -> float:
+        """How much of a run is done, 0..1: of what is sent, as far as its feed is read."""
+        total = record.expected_batches or record.batches + self.unfinished(record.run_id)
+        share = record.batches / total if total else 0.0
+        return min(1.0, share * (1.0 if record.expected_batches else self.fraction(record.run_id)))
 
     def seal(self, run_id: str, sealing: Sealing) -> None:
         """Records that all batches of a run are sent."""

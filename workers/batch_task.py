@@ -36,14 +36,15 @@ class BatchTask:
         fleet: shared with other processes.
         upkeep: of this process.
         writers: to collections.
+        gate: which a batch enters alone if it may kill its worker.
     """
 
-    def __init__(self, parts: IndexParts, fleet: Fleet, upkeep: Upkeep, writers: RunWriters) -> None:
+    def __init__(self, parts: IndexParts, fleet: Fleet, upkeep: Upkeep, writers: RunWriters, gate: Gate) -> None:
         self._parts = parts
         self._fleet = fleet
         self._upkeep = upkeep
         self._writers = writers
-        self._gate = Gate()
+        self._gate = gate
 
     def handle(self, value: object) -> None:
         """One message.
@@ -94,7 +95,7 @@ class BatchTask:
         self._record(message, indexed.report, self._follow_up(message, indexed.deferred))
 
     def _index(self, message: BatchMessage) -> IndexedBatch:
-        writer = self._writers.writer(message.alias, message.collection)
+        writer = self._writers.writer(message.alias, message.collection, message.donor)
         defer = message.attempt < self._fleet.retries.limit
         return self._parts.pipeline.index_batch(message.batch(), writer, defer=defer)
 

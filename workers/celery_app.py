@@ -10,6 +10,11 @@ from workers.redis_connection import redis_address
 INDEX_BATCH = "vitrine.index_batch"
 FINISH_RUN = "vitrine.finish_run"
 DISPATCH_RUN = "vitrine.dispatch_run"
+START_RUN = "vitrine.start_run"
+APPLY_EVENTS = "vitrine.apply_events"
+UPSERT_PRODUCT = "products.upsert"
+UPDATE_PRODUCT_FIELDS = "products.update_fields"
+DELETE_PRODUCT = "products.delete"
 _CONNECT_TIMEOUT_S = 5.0
 
 

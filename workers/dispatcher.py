@@ -19,7 +19,7 @@ from indexer.settings import Settings
 from indexer.spaces import EmbeddingSpace
 from indexer.store.port import Alias, VectorStore
 from workers.fleet import Fleet, open_fleet
-from workers.run_feeder import RunFeeder
+from workers.run_feeder import RunFeeder, refuse_beside
 from workers.run_keys import alias_of
 
 _log = logging.getLogger(__name__)
@@ -71,10 +71,11 @@ class CeleryDispatcher:
         """See ``Dispatcher``."""
         with self._only_dispatcher(run.plan.line) as renew:
             feeder = RunFeeder(self._fleet, self._store, self._known_space())
+            refuse_beside(run.plan, self._fleet.ledger)
             record = feeder.begin(run.plan)
             watch = _Watch(self._fleet, record, listen, renew, self._settings.worker_lease_s)
             try:
-                feeder.feed(run, record, lambda fraction: watch.wait_for_room(self._settings.dispatch_ahead, fraction))
+                feeder.feed(run, record, lambda: watch.wait_for_room(self._settings.dispatch_ahead))
             except FeedError as error:
                 self._fleet.ledger.finish(record.run_id, RunState.FAILED, reason=str(error))
                 raise
@@ -160,13 +161,16 @@ class _Watch:
         self._told_s = float("-inf")
         self._alone_since_s: float | None = None
 
-    def wait_for_room(self, ahead: int, fraction: float) -> bool:
+    def wait_for_room(self, ahead: int) -> bool:
         """Waits while so many batches are unfinished; returns False if the run has ended meanwhile."""
+        insist, board, ledger = self._fleet.retries.insist, self._fleet.board, self._fleet.ledger
         while True:
-            unfinished = self._insisted(fraction)
-            if unfinished is None:
-                return False
-            if unfinished < ahead:
+            if time.monotonic() - self._told_s > _LOOKS_EVERY_S:
+                record = insist(lambda: ledger.run(self._run_id))
+                if record.state is not RunState.RUNNING:
+                    return False
+                self._tell(record)
+            if insist(lambda: board.unfinished(self._run_id)) < ahead:
                 return True
             time.sleep(_LOOKS_EVERY_S)
 
@@ -174,29 +178,19 @@ class _Watch:
         """The run's record once it has ended."""
         while True:
             record = self._fleet.retries.insist(lambda: self._fleet.ledger.run(self._run_id))
-            self._tell(record, 1.0)
+            self._tell(record)
             if record.state is not RunState.RUNNING:
                 return record
             time.sleep(_LOOKS_EVERY_S)
 
-    def _insisted(self, fraction: float) -> int | None:
-        unfinished = self._fleet.retries.insist(lambda: self._fleet.board.unfinished(self._run_id))
-        if time.monotonic() - self._told_s > _LOOKS_EVERY_S:
-            record = self._fleet.retries.insist(lambda: self._fleet.ledger.run(self._run_id))
-            if record.state is not RunState.RUNNING:
-                return None
-            self._tell(record, fraction, unfinished)
-        return unfinished
-
-    def _tell(self, record: RunRecord, sent_fraction: float, unfinished: int = 0) -> None:
+    def _tell(self, record: RunRecord) -> None:
         self._told_s = time.monotonic()
-        self._renewal.if_due()
+        self._fleet.retries.insist(self._renewal.if_due)
         self._warn_if_nobody_is_there(record)
-        total = record.expected_batches or record.batches + unfinished
-        share = record.batches / total if total else 0.0
         is_last = bool(record.expected_batches) and record.batches >= record.expected_batches
+        fraction = 1.0 if is_last else self._fleet.retries.insist(lambda: self._fleet.board.progress(record))
         phase = Phase.PUBLISHING if is_last else Phase.INDEXING
-        self._listen(IndexProgress(phase, self._run_id, min(1.0, sent_fraction * share), record.counts))
+        self._listen(IndexProgress(phase, self._run_id, fraction, record.counts))
 
     def _warn_if_nobody_is_there(self, record: RunRecord) -> None:
         space_id = alias_of(record.plan.alias).space_id

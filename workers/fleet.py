@@ -13,6 +13,7 @@ from workers.celery_app import create_celery
 from workers.dead_letters import DeadLetters
 from workers.redis_connection import RedisConnection, redis_address
 from workers.redis_ledger import RedisLedger
+from workers.requests import RunRequests
 from workers.retries import RetryPolicy
 from workers.sender import Sender
 
@@ -26,6 +27,7 @@ class Fleet:
     sender: Sender
     attendance: Attendance
     dead_letters: DeadLetters
+    requests: RunRequests
     retries: RetryPolicy
 
 
@@ -47,6 +49,7 @@ def open_fleet(settings: Settings) -> Iterator[Fleet]:
             sender=Sender(app),
             attendance=Attendance(connection, lease_s=settings.worker_lease_s),
             dead_letters=DeadLetters(connection),
+            requests=RunRequests(connection),
             retries=RetryPolicy.of(settings),
         )
     finally:

@@ -41,6 +41,7 @@ class BatchMessage(_Message):
         attempt: how often pictures of these products could not be had before.
         catalog: name of the catalog.
         collection: physical collection that is written to.
+        donor: collection whose vectors may be copied, of a reindex; else empty.
         image_root: absolute folder that paths of pictures are relative to.
         as_of: version of products without an ``updated_at``.
         products, row_errors: rows of the feed.
@@ -51,6 +52,7 @@ class BatchMessage(_Message):
     attempt: int = Field(default=0, ge=0)
     catalog: str = Field(pattern=r"^[a-z0-9_]{1,40}$")
     collection: str = Field(min_length=1, max_length=200)
+    donor: str = Field(default="", max_length=200)
     image_root: str
     as_of: datetime | None = None
     products: tuple[Annotated[CatalogProduct, PlainSerializer(CatalogProduct.to_json)], ...]
@@ -80,7 +82,32 @@ class FinishMessage(_Message):
 class DispatchMessage(_Message):
     """The batches of a run are to be read from its feed, or from a failure list, and sent."""
 
-    default_currency: str = ""
+
+class StartMessage(BaseModel):
+    """A run that was asked for over HTTP is to be begun."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    v: Literal[1] = MESSAGE_VERSION
+    request_id: str = Field(min_length=1, max_length=100)
+    space_id: str = Field(pattern=r"^[0-9a-f]{12}$")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return self.model_dump(mode="json")
+
+
+class ApplyMessage(BaseModel):
+    """Events wait in the log and are to be applied."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    v: Literal[1] = MESSAGE_VERSION
+    space_id: str = Field(pattern=r"^[0-9a-f]{12}$")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return self.model_dump(mode="json")
 
 
 class WorkerCard(BaseModel):
@@ -88,6 +115,7 @@ class WorkerCard(BaseModel):
 
     Attributes:
         worker_id: unlike every other's.
+        catalog: whose events it applies.
         model, pretrained: as its settings name the model.
         space: that it embeds in, as ``EmbeddingSpace.to_json`` gives it.
     """
@@ -95,6 +123,7 @@ class WorkerCard(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     worker_id: str
+    catalog: str
     model: str
     pretrained: str
     space: dict[str, str | int]
@@ -104,7 +133,7 @@ class WorkerCard(BaseModel):
         return EmbeddingSpace.from_json(self.space)
 
 
-_M = TypeVar("_M", bound=_Message)
+_M = TypeVar("_M", bound=BaseModel)
 
 
 def read_message(kind: type[_M], value: object) -> _M:

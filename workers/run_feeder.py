@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from datetime import UTC, datetime
 
-from indexer.errors import ConfigurationError
+from indexer.errors import ConfigurationError, StoreLocked
 from indexer.indexing.batch import ProductBatch
 from indexer.indexing.dispatcher import PlannedRun
-from indexer.indexing.run import IndexOptions, plan_feed, plan_retry
 from indexer.indexing.run_ends import begin_run, open_run_writer
-from indexer.ledger.port import RunPlan, RunRecord
+from indexer.ledger.port import RunLedger, RunPlan, RunRecord, RunState
 from indexer.spaces import EmbeddingSpace
 from indexer.store.port import CollectionWriter, SharedWriter, VectorStore
 from workers.batch_board import Sealing
 from workers.fleet import Fleet
 from workers.messages import BatchMessage
 from workers.run_keys import alias_of
+
+_SILENT_S = 60.0
 
 
 class RunFeeder:
@@ -75,7 +76,7 @@ class RunFeeder:
             self._fleet.ledger.set_collection(record.run_id, writer.collection)
         return self._fleet.ledger.run(record.run_id)
 
-    def feed(self, run: PlannedRun, record: RunRecord, has_room: Callable[[float], bool]) -> bool:
+    def feed(self, run: PlannedRun, record: RunRecord, has_room: Callable[[], bool]) -> bool:
         """Sends the batches that are not sent yet, and seals the run behind the last.
 
         A message goes first and its mark follows: what is marked was sent, what is sent twice is done once.
@@ -83,7 +84,7 @@ class RunFeeder:
         Args:
             run: whose batches are read.
             record: by ``begin``.
-            has_room: asked before each batch, with the share of the feed that is sent; may wait. False ends it.
+            has_room: asked before each batch; may wait. False ends it.
 
         Returns:
             Whether the run is sealed.
@@ -95,11 +96,10 @@ class RunFeeder:
         board, sender, run_id = self._fleet.board, self._fleet.sender, record.run_id
         already = board.sent_numbers(run_id)
         total = max(already, default=-1) + 1
-        fraction = 0.0
         for planned in run.batches:
             total = max(total, planned.batch.number + 1)
             if planned.batch.number not in already:
-                if not has_room(fraction):
+                if not has_room():
                     return False
                 message = _message(record, planned.batch)
                 self._fleet.retries.insist(lambda message=message: sender.send_batch(message))  # type: ignore[misc]
@@ -111,23 +111,9 @@ class RunFeeder:
                 )
                 if not sent:
                     return False
-            fraction = planned.fraction
         sealing = Sealing(total, str(run.broken_off) if run.broken_off else "")
         self._fleet.retries.insist(lambda: board.seal(run_id, sealing))
         return True
-
-    def plan_again(self, plan: RunPlan, default_currency: str) -> PlannedRun:
-        """The run of a plan that is on record.
-
-        Raises:
-            FeedError: the feed cannot be read.
-            ConfigurationError: nothing is left to retry.
-        """
-        alias = alias_of(plan.alias)
-        if plan.retry_of:
-            return plan_retry(plan.retry_of, plan.batch_products, self._fleet.ledger, alias)
-        options = IndexOptions(plan.full, plan.limit, plan.batch_products, default_currency)
-        return plan_feed(Path(plan.feed), options, alias)
 
 
 def _message(record: RunRecord, batch: ProductBatch) -> BatchMessage:
@@ -139,8 +125,25 @@ def _message(record: RunRecord, batch: ProductBatch) -> BatchMessage:
         part=batch.part,
         catalog=alias.catalog,
         collection=record.collection,
+        donor=record.plan.donor,
         image_root=batch.image_root,
         as_of=batch.as_of,
         products=batch.products,
         row_errors=batch.row_errors,
     )
+
+
+def refuse_beside(plan: RunPlan, ledger: RunLedger) -> None:
+    """Returns if no other run of the plan's line goes on; one of which nothing was heard for a while does not.
+
+    Raises:
+        StoreLocked: one does; it must not be superseded while workers are at it.
+    """
+    for run in ledger.runs():
+        if run.plan.line == plan.line and run.state is RunState.RUNNING and run.plan != plan:
+            silent_s = (datetime.now(UTC) - run.updated_at).total_seconds()
+            if silent_s < _SILENT_S:
+                raise StoreLocked(
+                    f"The run {run.run_id} of {run.plan.feed or run.plan.retry_of} is under way.",
+                    f"Wait until it is done; if it was abandoned, for {_SILENT_S:g} s.",
+                )

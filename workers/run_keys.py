@@ -26,6 +26,23 @@ def right(name: str) -> str:
     return f"vitrine:lease:{name}"
 
 
+EVENTS_QUEUE = "vitrine.events"
+"""Queue of events as messages; any worker takes from it."""
+
+REQUESTS = "vitrine:requests"
+OPEN_REQUESTS = "vitrine:requests:open"
+
+
+def request_key(request_id: str) -> str:
+    """Key of a run that was asked for."""
+    return f"vitrine:request:{request_id}"
+
+
+def events_queue(space_id: str) -> str:
+    """Queue of the workers that apply events in that space."""
+    return f"vitrine.events.{space_id}"
+
+
 def index_queue(space_id: str) -> str:
     """Queue of the workers whose model is of that space."""
     return f"vitrine.index.{space_id}"

@@ -1,26 +1,46 @@
-"""Tasks about a whole run: sending its batches, and ending it."""
+"""Tasks about a whole run: beginning one that was asked for, sending its batches, and ending it."""
 
 from __future__ import annotations
 
 import logging
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from indexer.errors import MessageInvalid, VitrineError
+from indexer.events.pending import retry_events
+from indexer.events.port import EventLog
+from indexer.indexing.dispatcher import PlannedRun
 from indexer.indexing.inline import IndexParts
 from indexer.indexing.progress import Phase
+from indexer.indexing.run import IndexOptions, plan_feed, plan_retry
 from indexer.indexing.run_ends import end_run
 from indexer.ledger.port import RunRecord, RunState
+from indexer.requests.port import RequestState, RunOrder
+from indexer.store.port import CollectionWriter
 from workers.fleet import Fleet
-from workers.messages import DispatchMessage, FinishMessage, read_message
-from workers.run_feeder import RunFeeder
+from workers.messages import DispatchMessage, FinishMessage, StartMessage, read_message
+from workers.rights import SoleRights
+from workers.run_feeder import RunFeeder, refuse_beside
 from workers.run_keys import alias_of
-from workers.upkeep import Upkeep
 
 _log = logging.getLogger(__name__)
-_M = TypeVar("_M", FinishMessage, DispatchMessage)
+_M = TypeVar("_M", FinishMessage, DispatchMessage, StartMessage)
+
+
+@dataclass(frozen=True, slots=True)
+class FeedOptions:
+    """How runs that are asked for over HTTP are read.
+
+    Attributes:
+        batch_products: most products in a batch.
+        default_currency: ISO 4217, for prices that name none.
+        ahead: batches that may wait for workers.
+    """
+
+    batch_products: int
+    default_currency: str
+    ahead: int
 
 
 class RunTasks:
@@ -29,59 +49,109 @@ class RunTasks:
     Args:
         parts: store, and what events know.
         fleet: shared with other processes.
-        upkeep: of this process.
-        lease_s: how long a right holds without a sign of life.
-        ahead: batches that may wait for workers.
+        rights: to be the one who does it.
+        log: of events, whose failures may be retried.
+        options: of feeds.
     """
 
-    def __init__(self, parts: IndexParts, fleet: Fleet, upkeep: Upkeep, *, lease_s: float, ahead: int) -> None:
+    def __init__(
+        self, parts: IndexParts, fleet: Fleet, rights: SoleRights, log: EventLog, options: FeedOptions
+    ) -> None:
         self._parts = parts
         self._fleet = fleet
-        self._upkeep = upkeep
-        self._lease_s = lease_s
-        self._ahead = ahead
+        self._rights = rights
+        self._log = log
+        self._options = options
         self._feeder = RunFeeder(fleet, parts.store, parts.embedder.space)
 
-    def finish(self, value: object) -> None:
-        """Ends a run whose batches are all done; nothing happens if they are not, or if it has ended."""
-        message = self._read(FinishMessage, value)
-        if message is None or not self._fleet.board.is_complete(message.run_id):
+    def start(self, value: object) -> None:
+        """Begins a run that was asked for, unless another of the catalog goes on: then it stays in line."""
+        message = self._read(StartMessage, value)
+        if message is None:
             return
-        with self._sole_right(f"finish:{message.run_id}") as granted:
-            if granted and self._fleet.board.is_complete(message.run_id):
-                self._end(self._fleet.ledger.run(message.run_id))
+        requests = self._fleet.requests
+        with self._rights.taken(f"start:{message.request_id}") as granted:
+            request = requests.get(message.request_id)
+            if not granted or request.state is not RequestState.QUEUED:
+                return
+            try:
+                record = self._begun(request.order)
+            except VitrineError as error:
+                if error.retryable:
+                    _log.info("the requested run %s waits: %s", request.request_id, error)
+                    return
+                requests.note(request.request_id, RequestState.FAILED, request.order.retry_of, str(error))
+                return
+            if record is None:
+                requests.note(request.request_id, RequestState.FINISHED, request.order.retry_of)
+            else:
+                requests.note(request.request_id, RequestState.RUNNING, record.run_id)
 
     def dispatch(self, value: object) -> None:
         """Sends batches of a run as long as there is room for them."""
         message = self._read(DispatchMessage, value)
         if message is None:
             return
-        ledger, board = self._fleet.ledger, self._fleet.board
-        with self._sole_right(f"dispatch:{message.run_id}") as granted:
-            record = ledger.run(message.run_id)
-            if not granted or record.state is not RunState.RUNNING or board.sealing(message.run_id) is not None:
+        with self._rights.taken(f"dispatch:{message.run_id}") as granted:
+            record = self._fleet.ledger.run(message.run_id)
+            sealed = self._fleet.board.sealing(message.run_id) is not None
+            if granted and not sealed and record.state is RunState.RUNNING:
+                self._dispatch(record)
+
+    def finish(self, value: object) -> None:
+        """Ends a run whose batches are all done; nothing happens if they are not, or if it has ended."""
+        message = self._read(FinishMessage, value)
+        if message is None or not self._fleet.board.is_complete(message.run_id):
+            return
+        with self._rights.taken(f"finish:{message.run_id}") as granted:
+            if granted and self._fleet.board.is_complete(message.run_id):
+                self._end(self._fleet.ledger.run(message.run_id))
+
+    def _begun(self, order: RunOrder) -> RunRecord | None:
+        """The run on record, to be dispatched by workers; None for events, which are only to be applied again."""
+        ledger = self._fleet.ledger
+        if order.retry_of and ledger.run(order.retry_of).plan.is_events:
+            retry_events(order.retry_of, ledger, self._log)
+            return None
+        run = self._planned(order)
+        refuse_beside(run.plan, ledger)
+        record = self._feeder.begin(run.plan)
+        message = DispatchMessage(run_id=record.run_id, space_id=self._parts.embedder.space.space_id)
+        self._fleet.board.ask_to_dispatch(record.run_id, message.model_dump_json())
+        return record
+
+    def _planned(self, order: RunOrder) -> PlannedRun:
+        options = self._options
+        if order.retry_of:
+            return plan_retry(order.retry_of, options.batch_products, self._fleet.ledger, self._parts.alias)
+        asked = IndexOptions(order.full, order.limit, options.batch_products, options.default_currency)
+        return plan_feed(Path(order.feed), asked, self._parts.alias)
+
+    def _dispatch(self, record: RunRecord) -> None:
+        ledger, plan = self._fleet.ledger, record.plan
+        try:
+            run = self._planned(RunOrder(plan.feed, plan.full, plan.limit, plan.retry_of))
+            if run.plan != plan:
+                reason = f"{plan.feed} changed while it was being read. Index it again."
+                ledger.finish(record.run_id, RunState.FAILED, reason=reason)
                 return
-            try:
-                run = self._feeder.plan_again(record.plan, message.default_currency)
-                if run.plan != record.plan:
-                    reason = f"{record.plan.feed} changed while it was being read. Index it again."
-                    ledger.finish(message.run_id, RunState.FAILED, reason=reason)
-                    return
-                record = self._feeder.go_on(record)
-                self._feeder.feed(run, record, lambda _: self._has_room(record))
-            except VitrineError as error:
-                if error.retryable:
-                    raise
-                ledger.finish(message.run_id, RunState.FAILED, reason=str(error))
+            self._feeder.feed(run, self._feeder.go_on(record), lambda: self._has_room(record))
+        except VitrineError as error:
+            if error.retryable:
+                raise
+            ledger.finish(record.run_id, RunState.FAILED, reason=str(error))
+
+    def _has_room(self, record: RunRecord) -> bool:
+        # a retry's list changes while it is worked off, so its batches are all sent at once
+        is_retry = bool(record.plan.retry_of)
+        return is_retry or self._fleet.board.unfinished(record.run_id) < self._options.ahead
 
     def _end(self, record: RunRecord) -> None:
-        ledger, board = self._fleet.ledger, self._fleet.board
-        sealing = board.sealing(record.run_id)
+        ledger = self._fleet.ledger
+        sealing = self._fleet.board.sealing(record.run_id)
         assert sealing is not None  # noqa: S101 - a run that is not sealed is not complete
         try:
-            writer = self._parts.store.writer(
-                alias_of(record.plan.alias), self._parts.embedder.space, resume_of=record.collection
-            )
+            writer = self._writer(record)
             try:
                 reason = sealing.broken_off
                 if writer.collection != record.collection:
@@ -95,10 +165,11 @@ class RunTasks:
             ended = ledger.finish(record.run_id, RunState.FAILED, reason=str(error))
         _log.info("run %s %s: %s products", ended.run_id, ended.state, ended.counts.products)
 
-    def _has_room(self, record: RunRecord) -> bool:
-        # a retry's list changes while it is worked off, so its batches are all sent at once
-        is_retry = bool(record.plan.retry_of)
-        return is_retry or self._fleet.board.unfinished(record.run_id) < self._ahead
+    def _writer(self, record: RunRecord) -> CollectionWriter:
+        store, space, plan = self._parts.store, self._parts.embedder.space, record.plan
+        if plan.target:
+            return store.target(alias_of(plan.alias), space, collection=plan.target, donor=plan.donor)
+        return store.writer(alias_of(plan.alias), space, resume_of=record.collection)
 
     def _read(self, kind: type[_M], value: object) -> _M | None:
         try:
@@ -107,19 +178,6 @@ class RunTasks:
             _log.error("%s", error)
             self._fleet.dead_letters.add(str(error), value)
             return None
-
-    @contextmanager
-    def _sole_right(self, name: str) -> Iterator[bool]:
-        """Whether no other process does this now; held for the length of the block."""
-        ledger, holder = self._fleet.ledger, secrets.token_hex(8)
-        if ledger.lease(name, holder, self._lease_s) != holder:
-            yield False
-            return
-        try:
-            with self._upkeep.keeping(lambda: ledger.lease(name, holder, self._lease_s)):
-                yield True
-        finally:
-            ledger.release(name, holder)
 
 
 def _log_phase(phase: Phase) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import socket
@@ -11,13 +12,19 @@ from dataclasses import dataclass
 
 from indexer import bootstrap
 from indexer.errors import ConfigurationError
+from indexer.events.pending import PendingEvents
 from indexer.settings import Settings
 from workers.batch_task import BatchTask
+from workers.event_tasks import EventTasks
 from workers.fleet import open_fleet
+from workers.gate import Gate
 from workers.messages import WorkerCard
-from workers.run_tasks import RunTasks
+from workers.rights import SoleRights
+from workers.run_tasks import FeedOptions, RunTasks
 from workers.upkeep import Upkeep
 from workers.writers import RunWriters
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +36,14 @@ class WorkerRuntime:
         description: of the model, for people.
         batches: messages of batches.
         runs: messages about runs.
+        events: messages about single products.
     """
 
     space_id: str
     description: str
     batches: BatchTask
     runs: RunTasks
+    events: EventTasks
 
 
 @contextmanager
@@ -54,19 +63,24 @@ def worker_runtime(settings: Settings) -> Iterator[WorkerRuntime]:
     with ExitStack() as stack:
         fleet = stack.enter_context(open_fleet(settings))
         parts = stack.enter_context(bootstrap.indexing(settings))
-        space, lease_s = parts.embedder.space, settings.worker_lease_s
+        log = bootstrap.open_event_log(settings)
+        stack.callback(log.close)
+        space, lease_s, gate = parts.embedder.space, settings.worker_lease_s, Gate()
         card = WorkerCard(
             worker_id=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+            catalog=settings.catalog,
             model=settings.model,
             pretrained=settings.pretrained,
             space=space.to_json(),
         )
-        upkeep = stack.enter_context(
-            Upkeep(card, fleet.ledger, fleet.board, fleet.attendance, fleet.sender, lease_s=lease_s)
-        )
+        pending = PendingEvents(parts, log, _log.warning, batch_products=settings.batch_products)
+        upkeep = stack.enter_context(Upkeep(card, fleet, pending.is_behind, lease_s=lease_s))
+        rights = SoleRights(fleet.ledger, upkeep, parts.alias.name, lease_s=lease_s)
+        feeds = FeedOptions(settings.batch_products, settings.default_currency, settings.dispatch_ahead)
         yield WorkerRuntime(
             space_id=space.space_id,
             description=f"{space.model}, {parts.embedder.description}",
-            batches=BatchTask(parts, fleet, upkeep, RunWriters(parts.store, space)),
-            runs=RunTasks(parts, fleet, upkeep, lease_s=lease_s, ahead=settings.dispatch_ahead),
+            batches=BatchTask(parts, fleet, upkeep, RunWriters(parts.store, space), gate),
+            runs=RunTasks(parts, fleet, rights, log, feeds),
+            events=EventTasks(fleet, rights, pending, log, gate, settings.feeds_dir),
         )

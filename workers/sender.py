@@ -9,9 +9,9 @@ from celery import Celery
 from kombu.exceptions import KombuError, OperationalError
 
 from indexer.errors import QueueUnavailable
-from workers.celery_app import DISPATCH_RUN, FINISH_RUN, INDEX_BATCH
-from workers.messages import BatchMessage, DispatchMessage, FinishMessage
-from workers.run_keys import index_queue
+from workers.celery_app import APPLY_EVENTS, DISPATCH_RUN, FINISH_RUN, INDEX_BATCH, START_RUN
+from workers.messages import ApplyMessage, BatchMessage, DispatchMessage, FinishMessage, StartMessage
+from workers.run_keys import events_queue, index_queue
 
 SENT_AT = "sent_at"
 """Header: seconds since 1970."""
@@ -31,15 +31,24 @@ class Sender:
         """To be ended."""
         self._send(FINISH_RUN, message.to_json(), message.space_id)
 
+    def send_start(self, message: StartMessage) -> None:
+        """To be begun."""
+        self._send(START_RUN, message.to_json(), message.space_id)
+
+    def send_apply(self, message: ApplyMessage) -> None:
+        """Events to be applied; they have a queue of their own, in which nobody waits behind a feed."""
+        self._put(APPLY_EVENTS, message.to_json(), events_queue(message.space_id))
+
     def send_dispatch(self, message: DispatchMessage) -> None:
         """To be read and sent."""
         self._send(DISPATCH_RUN, message.to_json(), message.space_id)
 
     def _send(self, task: str, value: dict[str, Any], space_id: str) -> None:
+        self._put(task, value, index_queue(space_id))
+
+    def _put(self, task: str, value: dict[str, Any], queue: str) -> None:
         try:
-            self._app.send_task(
-                task, args=[value], queue=index_queue(space_id), headers={SENT_AT: time.time()}, retry=False
-            )
+            self._app.send_task(task, args=[value], queue=queue, headers={SENT_AT: time.time()}, retry=False)
         except (KombuError, OperationalError, OSError) as error:
             raise QueueUnavailable(
                 f"The message could not be put into the queue: {error}.", "Check that Redis runs, and redis_url."

@@ -12,7 +12,7 @@ from workers.celery_app import create_celery
 from workers.consumer import consumer_with
 from workers.dead_letters import DeadLetters
 from workers.redis_connection import RedisConnection, redis_address
-from workers.run_keys import index_queue
+from workers.run_keys import EVENTS_QUEUE, events_queue, index_queue
 from workers.runtime import worker_runtime
 from workers.tasks import add_tasks
 
@@ -30,20 +30,20 @@ def serve(settings: Settings) -> None:
         add_tasks(app, runtime)
         connection = RedisConnection(redis_address(settings))
         app.conf.worker_consumer = consumer_with(DeadLetters(connection))
-        queue = index_queue(runtime.space_id)
+        queues = [EVENTS_QUEUE, events_queue(runtime.space_id), index_queue(runtime.space_id)]
         # Celery warns of root because pickled messages run code; these are JSON, and no other is accepted
         warnings.filterwarnings("ignore", category=SecurityWarning)
         worker = app.Worker(
             pool="threads",  # the model is shared, and its numbers are computed outside the interpreter's lock
             concurrency=settings.concurrency,
-            queues=[queue],
+            queues=queues,
             loglevel="WARNING",
             quiet=True,
             without_mingle=True,
             without_gossip=True,
             without_heartbeat=True,
         )
-        _log.info("%s takes from %s", runtime.description, queue)
+        _log.info("%s takes from %s", runtime.description, ", ".join(queues))
         worker.start()
         app.close()
         connection.close()

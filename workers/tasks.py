@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 from celery import Celery
 
-from workers.celery_app import DISPATCH_RUN, FINISH_RUN, INDEX_BATCH
+from workers.celery_app import (
+    APPLY_EVENTS,
+    DELETE_PRODUCT,
+    DISPATCH_RUN,
+    FINISH_RUN,
+    INDEX_BATCH,
+    START_RUN,
+    UPDATE_PRODUCT_FIELDS,
+    UPSERT_PRODUCT,
+)
 from workers.runtime import WorkerRuntime
 
 
 def add_tasks(app: Celery, runtime: WorkerRuntime) -> None:
     """Gives an app the tasks of a worker."""
+    for name, handle in {
+        INDEX_BATCH: runtime.batches.handle,
+        FINISH_RUN: runtime.runs.finish,
+        DISPATCH_RUN: runtime.runs.dispatch,
+        START_RUN: runtime.runs.start,
+        APPLY_EVENTS: runtime.events.apply,
+        UPSERT_PRODUCT: runtime.events.upsert,
+        UPDATE_PRODUCT_FIELDS: runtime.events.update_fields,
+        DELETE_PRODUCT: runtime.events.delete,
+    }.items():
+        app.task(_taking_a_message(handle), name=name)
 
-    @app.task(name=INDEX_BATCH)  # type: ignore[untyped-decorator]
-    def index_batch(message: Any) -> None:
-        runtime.batches.handle(message)
 
-    @app.task(name=FINISH_RUN)  # type: ignore[untyped-decorator]
-    def finish_run(message: Any) -> None:
-        runtime.runs.finish(message)
+def _taking_a_message(handle: Callable[[object], None]) -> Callable[[object], None]:
+    """Celery wants a function of its own for each task."""
 
-    @app.task(name=DISPATCH_RUN)  # type: ignore[untyped-decorator]
-    def dispatch_run(message: Any) -> None:
-        runtime.runs.dispatch(message)
+    def task(message: object) -> None:
+        handle(message)
+
+    return task

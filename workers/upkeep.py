@@ -12,44 +12,44 @@ from types import TracebackType
 from typing import Self
 
 from indexer.errors import VitrineError
-from workers.attendance import Attendance
-from workers.batch_board import BatchBoard
-from workers.messages import BatchMessage, DispatchMessage, FinishMessage, WorkerCard, read_message
-from workers.redis_ledger import RedisLedger
+from workers.fleet import Fleet
+from workers.messages import (
+    ApplyMessage,
+    BatchMessage,
+    DispatchMessage,
+    FinishMessage,
+    StartMessage,
+    WorkerCard,
+    read_message,
+)
 from workers.run_keys import alias_of, index_queue
-from workers.sender import Sender
 
 _log = logging.getLogger(__name__)
 _LONGEST_TICK_S = 1.0
+_EVENTS_EVERY_S = 1.0
 _LOW_WATER = 16
 """Messages in a queue below which more are fetched for a run that workers dispatch themselves."""
 
 
 class Upkeep:
-    """A thread of its own, for the length of the block.
+    """Threads of its own, for the length of the block.
 
     Args:
         card: of this worker.
-        ledger, board, attendance, sender: over the same Redis.
+        fleet: what it looks after, with the others.
+        events_wait: whether events of this worker's catalog wait to be applied.
         lease_s: how long signs of life hold.
     """
 
-    def __init__(
-        self,
-        card: WorkerCard,
-        ledger: RedisLedger,
-        board: BatchBoard,
-        attendance: Attendance,
-        sender: Sender,
-        *,
-        lease_s: float,
-    ) -> None:
+    def __init__(self, card: WorkerCard, fleet: Fleet, events_wait: Callable[[], bool], *, lease_s: float) -> None:
         self._card = card
         self._space_id = card.embedding_space().space_id
-        self._ledger = ledger
-        self._board = board
-        self._attendance = attendance
-        self._sender = sender
+        self._ledger = fleet.ledger
+        self._board = fleet.board
+        self._attendance = fleet.attendance
+        self._sender = fleet.sender
+        self._requests = fleet.requests
+        self._events_wait = events_wait
         self._lease_s = lease_s
         self._lock = threading.Lock()
         self._numbers = itertools.count()
@@ -102,7 +102,8 @@ class Upkeep:
 
     def _sweeps(self) -> None:
         while not self._stopping.wait(min(_LONGEST_TICK_S, self._lease_s / 4)):
-            _attempt(self._look_after_runs)
+            for action in (self._look_after_runs, self._look_after_requests, self._look_after_events):
+                _attempt(action)
 
     def _look_after_runs(self) -> None:
         for run_id in self._board.running():
@@ -119,10 +120,19 @@ class Upkeep:
         if waiting and self._turn(f"dispatch-sent:{run_id}"):
             self._sender.send_dispatch(read_message(DispatchMessage, json.loads(waiting)))
 
-    def _turn(self, name: str) -> bool:
+    def _look_after_requests(self) -> None:
+        request_id = self._requests.next_open()
+        if request_id and self._turn(f"start-sent:{request_id}", _EVENTS_EVERY_S):
+            self._sender.send_start(StartMessage(request_id=request_id, space_id=self._space_id))
+
+    def _look_after_events(self) -> None:
+        if self._events_wait() and self._turn(f"events-sent:{self._card.catalog}:{self._space_id}", _EVENTS_EVERY_S):
+            self._sender.send_apply(ApplyMessage(space_id=self._space_id))
+
+    def _turn(self, name: str, every_s: float | None = None) -> bool:
         """Whether it is this worker's turn to say it, which it is once in a while."""
         holder = f"{self._card.worker_id}:{next(self._numbers)}"
-        return self._ledger.lease(name, holder, self._lease_s) == holder
+        return self._ledger.lease(name, holder, every_s or self._lease_s) == holder
 
 
 def _attempt(action: Callable[[], object]) -> None:

@@ -22,19 +22,25 @@ class RunWriters:
         self._store = store
         self._space = space
         self._lock = threading.Lock()
-        self._open: dict[str, CollectionWriter] = {}
+        self._open: dict[tuple[str, str], CollectionWriter] = {}
 
-    def writer(self, alias: Alias, collection: str) -> CollectionWriter:
+    def writer(self, alias: Alias, collection: str, donor: str = "") -> CollectionWriter:
         """Writes into that very collection, whatever the alias answers with by now.
+
+        Args:
+            alias: that it is for.
+            collection: physical name.
+            donor: collection whose vectors may be copied; empty for none.
 
         Raises:
             CollectionNotFound: it was deleted.
             SpaceMismatch: it is of another space.
             StoreUnavailable: the store does not answer.
         """
+        key = collection, donor
         with self._lock:
-            if collection not in self._open:
+            if key not in self._open:
                 while len(self._open) >= _KEPT_WRITERS:
                     self._open.pop(next(iter(self._open)))
-                self._open[collection] = self._store.target(alias, self._space, collection=collection)
-            return self._open[collection]
+                self._open[key] = self._store.target(alias, self._space, collection=collection, donor=donor)
+            return self._open[key]
