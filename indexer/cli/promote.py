@@ -7,9 +7,10 @@ from typing import Any
 
 from indexer import bootstrap
 from indexer.cli.console import output
+from indexer.cli.exit_codes import DONE
 from indexer.cli.flags import add_settings_flags, settings_of
 from indexer.cli.reindex_summary import conclude
-from indexer.reindex.switch import promote_latest
+from indexer.reindex.switch import promote_collection, promote_latest
 
 
 def add_command(commands: Any) -> None:
@@ -18,8 +19,9 @@ def add_command(commands: Any) -> None:
         "promote",
         help="Let the latest verified reindex serve.",
         description="Brings in what events said since, which needs the model of the reindex, then switches the alias "
-        "in one step.",
+        "in one step. With COLLECTION that very collection serves, as it is: after a restore, for one.",
     )
+    parser.add_argument("collection", nargs="?", default="", metavar="COLLECTION", help="As status shows it.")
     parser.add_argument("--space", default="", metavar="SPACE_ID", help="Of the reindex; needed if several wait.")
     add_settings_flags(parser)
     parser.set_defaults(run=run)
@@ -28,4 +30,8 @@ def add_command(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs ``promote``."""
     with bootstrap.switching(settings_of(arguments).settings) as parts, output().status("promoting"):
+        if arguments.collection:
+            alias = promote_collection(parts, arguments.collection)
+            output().print(f"{arguments.collection} serves as {alias}.", markup=False)
+            return DONE
         return conclude(promote_latest(parts, arguments.space), parts.ledger)

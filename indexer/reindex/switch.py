@@ -46,6 +46,24 @@ def promote_latest(parts: SwitchParts, space_id: str = "") -> ReindexRecord:
         return promotion.promote(record, space_of(parts.store, record.target), lease)
 
 
+def promote_collection(parts: SwitchParts, collection: str) -> str:
+    """Makes the alias of a collection's own space answer with it, whatever it is: after a restore, for one.
+
+    Nothing is verified and no event brought in.
+
+    Returns:
+        The alias's name.
+
+    Raises:
+        CollectionNotFound: there is none of that name.
+        StoreLocked: a reindex is under way, or another process is writing.
+    """
+    with reindexing_alone(parts.store, parts.ledger, parts.catalog, wait_s=_LOCK_WAIT_S):
+        alias = Alias(parts.catalog, space_of(parts.store, collection).space_id)
+        parts.store.promote(alias, collection)
+        return alias.name
+
+
 def roll_back(parts: SwitchParts, space_id: str = "") -> RolledBack:
     """Makes an alias answer with its previous collection.
 

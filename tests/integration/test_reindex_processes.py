@@ -216,6 +216,10 @@ def test_the_commands_say_what_they_did(tmp_path: Path, indexed: DrawnCatalog, f
     assert [word for word in ("promoted", "failed", "Not fit to serve") if word not in status] == []
     back = run_indexer("rollback", *flags)
     assert f"{old} serves again" in back.stdout
+    named = run_indexer("promote", old, *flags)
+    assert (named.returncode, f"{old} serves as" in named.stdout) == (0, True), named.stderr
+    missing = run_indexer("promote", f"{old}9", *flags)
+    assert (missing.returncode, "There is no collection" in missing.stderr) == (2, True)
     golden = tmp_path / "catalog" / "golden.jsonl"
     write_feed(golden, [{"image": "images/p1-0.jpg", "relevant": ["p1"]}])
     write_feed(indexed.feed, [catalog_row(number, [f"images/p{number}-0.jpg"]) for number in range(PRODUCTS)])
