@@ -40,18 +40,18 @@ def open_fleet(settings: Settings) -> Iterator[Fleet]:
         LedgerUnavailable: it does not answer.
     """
     connection = RedisConnection(redis_address(settings))
-    app = create_celery(settings)
+    sender = Sender(create_celery(settings))
     try:
         connection.call("PING")
         yield Fleet(
             ledger=RedisLedger(connection),
             board=BatchBoard(connection, lease_s=settings.worker_lease_s),
-            sender=Sender(app),
+            sender=sender,
             attendance=Attendance(connection, lease_s=settings.worker_lease_s),
             dead_letters=DeadLetters(connection),
             requests=RunRequests(connection),
             retries=RetryPolicy.of(settings),
         )
     finally:
-        app.close()
+        sender.close()
         connection.close()

@@ -23,6 +23,10 @@ class Sender:
     def __init__(self, app: Celery) -> None:
         self._app = app
 
+    def close(self) -> None:
+        """Closes the connections."""
+        self._app.close()
+
     def send_batch(self, message: BatchMessage) -> None:
         """To be indexed."""
         self._send(INDEX_BATCH, message.to_json(), message.space_id)

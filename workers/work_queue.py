@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from celery import Celery
-
 from indexer.errors import EventsUnavailable, QueueUnavailable
 from indexer.ledger.port import RunState
 from indexer.requests.port import RequestState, RunOrder, RunRequest
@@ -34,7 +32,7 @@ def open_redis_work_queue(settings: Settings) -> RedisWorkQueue:
     """
     connection = RedisConnection(redis_address(settings), EventsUnavailable)
     connection.call("PING")
-    return RedisWorkQueue(connection, create_celery(settings), lease_s=settings.worker_lease_s)
+    return RedisWorkQueue(connection, Sender(create_celery(settings)), lease_s=settings.worker_lease_s)
 
 
 class RedisWorkQueue:
@@ -42,14 +40,13 @@ class RedisWorkQueue:
 
     Args:
         connection: raises ``EventsUnavailable``; closed with the queue.
-        app: sends; closed with the queue.
+        sender: closed with the queue.
         lease_s: after which a silent worker counts as gone.
     """
 
-    def __init__(self, connection: RedisConnection, app: Celery, *, lease_s: float) -> None:
+    def __init__(self, connection: RedisConnection, sender: Sender, *, lease_s: float) -> None:
         self._redis = connection
-        self._app = app
-        self._sender = Sender(app)
+        self._sender = sender
         self._requests = RunRequests(connection)
         self._ledger = RedisLedger(connection)
         self._board = BatchBoard(connection, lease_s=lease_s)
@@ -82,7 +79,7 @@ class RedisWorkQueue:
 
     def close(self) -> None:
         """See ``WorkQueue``."""
-        self._app.close()
+        self._sender.close()
         self._redis.close()
 
     def _as_it_is(self, request: RunRequest) -> RunRequest:
