@@ -197,7 +197,11 @@ def following(settings: Settings, tell: Callable[[str], None]) -> Iterator[Follo
         stack.callback(queue.close)
         parts = stack.enter_context(indexing(settings))
         options = FollowOptions(
-            settings.event_gather_s, settings.event_keep_days, settings.batch_products, settings.default_currency
+            settings.event_gather_s,
+            settings.event_keep_days,
+            settings.batch_products,
+            settings.default_currency,
+            settings.data_dir / "follower" / "in_hand.json",
         )
         yield Follower(parts, log, queue, options, tell)
 

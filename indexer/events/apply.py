@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from indexer.embedding.port import Embedder
-from indexer.errors import ModelFailed
+from indexer.errors import ModelFailed, VitrineError, WorkerLost
+from indexer.events.in_hand import InHand
 from indexer.events.merge import Deleted, Patched, Replaced, resolve
 from indexer.events.port import EventLog, ProductState
 from indexer.indexing.batch import ProductBatch
@@ -40,13 +42,23 @@ class EventApplier:
         pipeline: for whole products.
         embedder: the pipeline's; asked whether it still works if it failed on a product.
         batch_products: most products embedded at once.
+        in_hand: where what is being indexed is noted, so that a product that kills the process is found out.
     """
 
-    def __init__(self, log: EventLog, pipeline: IndexPipeline, embedder: Embedder, *, batch_products: int = 64) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        pipeline: IndexPipeline,
+        embedder: Embedder,
+        *,
+        batch_products: int = 64,
+        in_hand: InHand | None = None,
+    ) -> None:
         self._log = log
         self._pipeline = pipeline
         self._embedder = embedder
         self._batch_products = batch_products
+        self._in_hand = in_hand
 
     def apply(
         self, product_ids: Sequence[str], number: int, writer: CollectionWriter, *, as_of: datetime | None = None
@@ -106,10 +118,29 @@ class EventApplier:
                     changed = list(_payload_updates(points, outcome))
                     payloads += changed
                     tally.counts += Counts(payload_updates=len(changed), unchanged=len(points) - len(changed))
-        for start in range(0, len(whole), self._batch_products):
-            self._index(whole[start : start + self._batch_products], writer, tally)
+        for group in self._groups(whole, states, tally):
+            keys = [_key(states[item.product.product_id]) for item in group]
+            with self._in_hand.holding(keys) if self._in_hand is not None else nullcontext():
+                self._index(group, writer, tally)
         writer.write(BatchChange(payloads=tuple(payloads)))
         writer.delete_products(deleted)
+
+    def _groups(
+        self, whole: Sequence[Replaced], states: Mapping[str, ProductState], tally: _Tally
+    ) -> Iterator[Sequence[Replaced]]:
+        """Products in batches; those with which a process died one by one, and not again if they are the cause."""
+        together: list[Replaced] = []
+        for item in whole:
+            key = _key(states[item.product.product_id])
+            if self._in_hand is None or not self._in_hand.is_suspect(key):
+                together.append(item)
+            elif self._in_hand.is_poison(key):
+                lost = WorkerLost("The indexer process died each time with this product in hand, so it is left out.")
+                tally.failures[item.product.product_id] = [_product_failure(item.product, lost, Stage.DECODE)]
+            else:
+                yield [item]
+        for start in range(0, len(together), self._batch_products):
+            yield together[start : start + self._batch_products]
 
     def _index(self, whole: Sequence[Replaced], writer: CollectionWriter, tally: _Tally) -> None:
         roots = {item.product.product_id: item.image_root for item in whole}
@@ -120,7 +151,7 @@ class EventApplier:
             # one picture that breaks the model must not stop the events behind it; a broken model must
             self._embedder.embed_texts(["a photo"])
             if len(whole) == 1:
-                tally.failures[whole[0].product.product_id] = [_model_failure(whole[0].product, error)]
+                tally.failures[whole[0].product.product_id] = [_product_failure(whole[0].product, error, Stage.EMBED)]
                 return
             for item in whole:
                 self._index([item], writer, tally)
@@ -171,12 +202,17 @@ def _with_fields(payload: PointPayload, outcome: Patched) -> PointPayload:
     return replace(payload, **values)
 
 
-def _model_failure(product: CatalogProduct, error: ModelFailed) -> Failure:
+def _key(state: ProductState) -> str:
+    """Of what is applied; another state of the product is another thing, and above suspicion."""
+    return f"{state.sequence} {state.product_id}"
+
+
+def _product_failure(product: CatalogProduct, error: VitrineError, stage: Stage) -> Failure:
     return Failure(
         product_id=product.product_id,
         position=None,
         image_ref="",
-        stage=Stage.EMBED,
+        stage=stage,
         code=error.code,
         reason=str(error),
         retryable=error.retryable,

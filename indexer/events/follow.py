@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from indexer.errors import StoreLocked, VitrineError
+from indexer.errors import StoreLocked, VitrineError, WorkerLost
+from indexer.events.in_hand import InHand
 from indexer.events.pending import PendingEvents, retry_events
 from indexer.events.port import EventLog
 from indexer.indexing.inline import IndexParts, InlineDispatcher
@@ -27,6 +28,8 @@ _FIRST_RETRY_S = 1.0
 _MAX_RETRY_S = 30.0
 _NOTE_EVERY_S = 0.5
 _COMPACT_EVERY = timedelta(hours=6)
+_MAX_ATTEMPTS = 3
+"""So often is a requested run begun without getting any further; then it is not begun again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +41,14 @@ class FollowOptions:
         keep_days: how long deletions and changed fields are remembered; see ``EventLog.compact``.
         batch_products: most products in a batch.
         default_currency: ISO 4217, for prices of feeds that name none.
+        in_hand: file where what is being indexed is noted; see ``InHand``. None: nowhere.
     """
 
     gather_s: float = 0.5
     keep_days: int = 30
     batch_products: int = 64
     default_currency: str = ""
+    in_hand: Path | None = None
 
 
 class Follower:
@@ -70,7 +75,8 @@ class Follower:
         self._queue = queue
         self._options = options
         self._tell = tell
-        self._pending = PendingEvents(parts, log, tell, batch_products=options.batch_products)
+        in_hand = InHand(options.in_hand) if options.in_hand is not None else None
+        self._pending = PendingEvents(parts, log, tell, batch_products=options.batch_products, in_hand=in_hand)
         self._said = ""
         self._last_run_s = 0.0
         self._compacted_at = datetime.min.replace(tzinfo=UTC)
@@ -116,14 +122,26 @@ class Follower:
             VitrineError: a part is away for now; the request stays first in line.
         """
         listener = _RequestListener(self._queue, request)
+        if self._queue.begin(request.request_id) > _MAX_ATTEMPTS:
+            lost = WorkerLost(
+                f"The indexer process died {_MAX_ATTEMPTS} times at the same place of this run.",
+                "Run python -m indexer index yourself to see why.",
+            )
+            self._queue.finish(request.request_id, listener.run_id, str(lost))
+            self._tell(f"The requested run {request.request_id} failed: {lost}")
+            return
         try:
             record = self._run_of(request.order, listener)
         except VitrineError as error:
             if error.retryable:
+                self._queue.put_back(request.request_id)
                 raise
             self._queue.finish(request.request_id, listener.run_id, str(error))
             self._tell(f"The requested run {request.request_id} failed: {error}")
             return
+        except BaseException:
+            self._queue.put_back(request.request_id)  # ended from outside, and not by this request
+            raise
         run_id = record.run_id if record else request.order.retry_of
         reason = record.reason if record and record.state is RunState.FAILED else ""
         self._queue.finish(request.request_id, run_id, reason)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from indexer.errors import ConfigurationError
 from indexer.events.apply import EventApplier, events_plan
+from indexer.events.in_hand import InHand
 from indexer.events.port import EventLog
 from indexer.indexing.inline import IndexParts
 from indexer.ledger.port import RunLedger, RunPlan, RunState
@@ -24,16 +25,25 @@ class PendingEvents:
         log: of events.
         tell: called with a sentence for people when something failed.
         batch_products: most products in a batch.
+        in_hand: see ``EventApplier``.
     """
 
     def __init__(
-        self, parts: IndexParts, log: EventLog, tell: Callable[[str], None], *, batch_products: int = 64
+        self,
+        parts: IndexParts,
+        log: EventLog,
+        tell: Callable[[str], None],
+        *,
+        batch_products: int = 64,
+        in_hand: InHand | None = None,
     ) -> None:
         self._parts = parts
         self._log = log
         self._tell = tell
         self._batch_products = batch_products
-        self._applier = EventApplier(log, parts.pipeline, parts.embedder, batch_products=batch_products)
+        self._applier = EventApplier(
+            log, parts.pipeline, parts.embedder, batch_products=batch_products, in_hand=in_hand
+        )
 
     def is_behind(self) -> bool:
         """Whether events wait."""

@@ -18,8 +18,8 @@ from indexer.requests.port import RequestState, RunOrder, RunRequest
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS requests (
     request_id TEXT PRIMARY KEY, run_order TEXT NOT NULL, state TEXT NOT NULL, run_id TEXT NOT NULL DEFAULT '',
-    fraction REAL NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '', requested_at TEXT NOT NULL,
-    updated_at TEXT NOT NULL) WITHOUT ROWID
+    fraction REAL NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '',
+    requested_at TEXT NOT NULL, updated_at TEXT NOT NULL) WITHOUT ROWID
 """
 
 
@@ -82,6 +82,25 @@ class SqliteWorkQueue:
             ).fetchone()
         return _request(row) if row else None
 
+    def begin(self, request_id: str) -> int:
+        """Records that a request is begun once more; returns how often it was since it last got any further."""
+        with self._using() as db:
+            row = db.execute(
+                "UPDATE requests SET state = ?, attempts = attempts + 1, updated_at = ? WHERE request_id = ? "
+                "RETURNING attempts",
+                (RequestState.RUNNING, _now_text(), request_id),
+            ).fetchone()
+        return int(row[0])
+
+    def put_back(self, request_id: str) -> None:
+        """Records that a request was left alone in order, to be begun again."""
+        with self._using() as db:
+            db.execute(
+                "UPDATE requests SET attempts = 0, state = CASE WHEN run_id = '' THEN ? ELSE state END "
+                "WHERE request_id = ?",
+                (RequestState.QUEUED, request_id),
+            )
+
     def note(self, request_id: str, run_id: str, fraction: float) -> None:
         """Records that a request is being carried out, and how far it is."""
         self._set(request_id, RequestState.RUNNING, run_id, fraction, "")
@@ -99,9 +118,9 @@ class SqliteWorkQueue:
     def _set(self, request_id: str, state: RequestState, run_id: str, fraction: float, reason: str) -> None:
         with self._using() as db:
             db.execute(
-                "UPDATE requests SET state = ?, run_id = ?, fraction = MAX(fraction, ?), reason = ?, updated_at = ? "
-                "WHERE request_id = ?",
-                (state, run_id, fraction, reason, _now_text(), request_id),
+                "UPDATE requests SET attempts = CASE WHEN ? > fraction THEN 0 ELSE attempts END, state = ?, "
+                "run_id = ?, fraction = MAX(fraction, ?), reason = ?, updated_at = ? WHERE request_id = ?",
+                (fraction, state, run_id, fraction, reason, _now_text(), request_id),
             )
 
     @contextmanager

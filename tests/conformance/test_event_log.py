@@ -44,7 +44,8 @@ Opener = Callable[[], EventLog]
 
 @pytest.fixture(params=["sqlite", "redis"])
 def open_log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
-    """Opens the same log again and again, as other processes would."""
+    """Opens the same log again and again, as other processes would; from several threads too."""
+    redis_url = request.getfixturevalue("redis_url") if request.param == "redis" else ""
     with ExitStack() as stack:
 
         def open_sqlite() -> EventLog:
@@ -53,7 +54,7 @@ def open_log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]
             return opened
 
         def open_redis() -> EventLog:
-            opened = RedisEventLog(RedisConnection(request.getfixturevalue("redis_url"), EventsUnavailable))
+            opened = RedisEventLog(RedisConnection(redis_url, EventsUnavailable))
             stack.callback(opened.close)
             return opened
 
