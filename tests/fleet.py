@@ -21,7 +21,7 @@ from tests.qdrant_server import REAL_URL
 from workers.fleet import Fleet, open_fleet
 
 TIMEOUT_S = 150.0
-LEASE_S = 2.0
+LEASE_S = 3.0
 
 
 def wait_for(condition: Callable[[], bool], what: str, *, every_s: float = 0.02) -> None:

@@ -94,16 +94,18 @@ class Upkeep:
 
     def _beats(self) -> None:
         """Nothing here waits for a queue, so that no sign of life comes late."""
+        attempts = _Attempts()
         while not self._stopping.wait(min(_LONGEST_TICK_S, self._lease_s / 6)):
             with self._lock:
                 kept = list(self._kept.values())
             for renew in (*kept, lambda: self._attendance.sign(self._card)):
-                _attempt(renew)
+                attempts.make(renew)
 
     def _sweeps(self) -> None:
+        attempts = _Attempts()
         while not self._stopping.wait(min(_LONGEST_TICK_S, self._lease_s / 4)):
             for action in (self._look_after_runs, self._look_after_requests, self._look_after_events):
-                _attempt(action)
+                attempts.make(action)
 
     def _look_after_runs(self) -> None:
         for run_id in self._board.running():
@@ -135,11 +137,20 @@ class Upkeep:
         return self._ledger.lease(name, holder, every_s or self._lease_s) == holder
 
 
-def _attempt(action: Callable[[], object]) -> None:
-    """What fails now is tried again at the next turn."""
-    try:
-        action()
-    except VitrineError as error:
-        _log.warning("%s", error)
-    except Exception as error:  # noqa: BLE001 - the thread must go on whatever one run's data holds
-        _log.error("upkeep failed", exc_info=error)
+class _Attempts:
+    """What fails now is tried again at the next turn; the same trouble is told once."""
+
+    def __init__(self) -> None:
+        self._said = ""
+
+    def make(self, action: Callable[[], object]) -> None:
+        try:
+            action()
+        except VitrineError as error:
+            if error.reason != self._said:
+                self._said = error.reason
+                _log.warning("%s", error)
+        except Exception as error:  # noqa: BLE001 - the thread must go on whatever one run's data holds
+            _log.error("upkeep failed", exc_info=error)
+        else:
+            self._said = ""
