@@ -1,0 +1,186 @@
+"""What goes to a server over gRPC, which carries the points where there is a real one: recorded, and read back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+import pytest
+from qdrant_client import QdrantClient
+from qdrant_client import grpc as messages
+
+from indexer.errors import CollectionNotFound, StoreRefused, StoreUnavailable
+from indexer.points import with_product_fields
+from indexer.store.payload_indexes import SERVER_PAYLOAD_INDEXES
+from indexer.store.port import PayloadUpdate, SearchQuery
+from indexer.store.qdrant_gateway import QdrantGateway
+from indexer.store.qdrant_options import ServerOptions
+from indexer.store.retries import RetryPolicy
+from indexer.store.tuning import IndexTuning
+from tests.points import made_up_point, made_up_product, made_up_space, unit_vector
+
+SPACE = made_up_space()
+DONE = messages.UpdateResult(operation_id=1, status=messages.UpdateStatus.Completed)
+TYPES: dict[str, tuple[Any, Any]] = {
+    "/qdrant.Collections/CollectionExists": (
+        messages.CollectionExistsRequest,
+        messages.CollectionExistsResponse(result=messages.CollectionExists(exists=False)),
+    ),
+    "/qdrant.Collections/Create": (messages.CreateCollection, messages.CollectionOperationResponse(result=True)),
+    "/qdrant.Collections/Update": (messages.UpdateCollection, messages.CollectionOperationResponse(result=True)),
+    "/qdrant.Collections/ListAliases": (messages.ListAliasesRequest, messages.ListAliasesResponse()),
+    "/qdrant.Collections/UpdateAliases": (messages.ChangeAliases, messages.CollectionOperationResponse(result=True)),
+    "/qdrant.Points/CreateFieldIndex": (
+        messages.CreateFieldIndexCollection,
+        messages.PointsOperationResponse(result=DONE),
+    ),
+    "/qdrant.Points/UpdateBatch": (messages.UpdateBatchPoints, messages.UpdateBatchResponse(result=[DONE])),
+    "/qdrant.Points/Query": (messages.QueryPoints, messages.QueryResponse()),
+    "/qdrant.Points/Get": (messages.GetPoints, messages.GetResponse()),
+    "/qdrant.Points/Scroll": (messages.ScrollPoints, messages.ScrollResponse()),
+    "/qdrant.Points/Count": (messages.CountPoints, messages.CountResponse(result=messages.CountResult(count=3))),
+}
+
+
+class _Recorder(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """Answers as a server that has nothing would; ``failure`` is what it answers instead, once."""
+
+    def __init__(self) -> None:
+        self.requests: list[Any] = []
+        self.failures: list[grpc.StatusCode] = []
+
+    def service(self, call: Any) -> Any:
+        kind, reply = TYPES[call.method]
+
+        def answer(request: bytes, context: Any) -> bytes:
+            self.requests.append(kind.FromString(request))
+            if self.failures:
+                context.abort(self.failures.pop(0), "as the test wants it")
+            serialized: bytes = reply.SerializeToString()
+            return serialized
+
+        return grpc.unary_unary_rpc_method_handler(answer)
+
+
+@pytest.fixture
+def recorder() -> _Recorder:
+    return _Recorder()
+
+
+@pytest.fixture
+def gateway(recorder: _Recorder) -> Iterator[QdrantGateway]:
+    server = grpc.server(ThreadPoolExecutor(2), handlers=(recorder,))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    client = QdrantClient(
+        url="http://127.0.0.1:9", grpc_port=port, prefer_grpc=True, timeout=10, check_compatibility=False
+    )
+    options = ServerOptions(
+        retries=RetryPolicy(patience_s=20, first_wait_s=0.01), shards=6, replicas=2, write_consistency=1
+    )
+    yield QdrantGateway(client, IndexTuning(exact_below=1000, oversampling=3.0), options)
+    client.close()
+    server.stop(None).wait()
+
+
+def test_a_collection_is_laid_out_as_the_settings_say(gateway: QdrantGateway, recorder: _Recorder) -> None:
+    gateway.create("c", SPACE, "index")
+    _, created, *indexes = recorder.requests
+    assert (created.shard_number, created.replication_factor, created.write_consistency_factor) == (6, 2, 1)
+    assert created.optimizers_config.HasField("indexing_threshold")
+    assert created.optimizers_config.indexing_threshold == 0
+    vector = created.vectors_config.params_map.map["image"]
+    assert (vector.size, vector.distance, vector.on_disk) == (16, messages.Distance.Cosine, True)
+    assert vector.quantization_config.scalar.type == messages.QuantizationType.Int8
+    assert vector.quantization_config.scalar.always_ram
+    assert (vector.hnsw_config.m, vector.hnsw_config.ef_construct) == (16, 128)
+    assert created.metadata["purpose"].string_value == "index"
+    assert {index.field_name for index in indexes} == set(SERVER_PAYLOAD_INDEXES)
+    assert all(index.wait for index in indexes)
+
+
+def test_searches_rescore(gateway: QdrantGateway, recorder: _Recorder) -> None:
+    gateway.nearest("c", SearchQuery(unit_vector(1), 5, exclude_product_id="p1"), 20)
+    gateway.nearest("c", SearchQuery(unit_vector(1), 5), 20, exact=True)
+    near, exact = recorder.requests
+    assert (near.using, near.limit, near.params.hnsw_ef) == ("image", 20, 128)
+    assert (near.params.quantization.rescore, near.params.quantization.oversampling) == (True, 3.0)
+    assert not near.params.exact
+    assert list(near.filter.must_not[0].field.match.keywords.strings) == ["p1"]
+    assert (exact.params.exact, exact.params.quantization.ignore) == (True, True)
+
+
+def test_writes_wait(gateway: QdrantGateway, recorder: _Recorder) -> None:
+    points = [made_up_point(f"p{number}", 0, seed=number) for number in range(200)]
+    gateway.upsert("c", points)
+    payload = with_product_fields(points[0].payload, made_up_product("p0", price_minor=7))
+    gateway.overwrite_payloads("c", [PayloadUpdate(points[0].id, payload)])
+    gateway.delete("c", [points[1].id])
+    gateway.delete_products("c", ["p2"])
+    assert all(request.wait for request in recorder.requests)
+    first, second, overwritten, deleted, of_product = recorder.requests
+    assert [len(request.operations[0].upsert.points) for request in (first, second)] == [128, 72]
+    assert overwritten.operations[0].overwrite_payload.payload["price_minor"].integer_value == 7
+    assert deleted.operations[0].delete_points.points.points.ids[0].uuid == str(points[1].id)
+    assert of_product.operations[0].delete_points.points.HasField("filter")
+
+
+def test_aliases_change_in_one_call(gateway: QdrantGateway, recorder: _Recorder) -> None:
+    gateway.set_aliases({"a": "c2", "a--previous": "c1"})
+    _, changed = recorder.requests
+    assert [(item.create_alias.alias_name, item.create_alias.collection_name) for item in changed.actions] == [
+        ("a", "c2"),
+        ("a--previous", "c1"),
+    ]
+
+
+def test_reading_asks_for_what_is_needed_only(gateway: QdrantGateway, recorder: _Recorder) -> None:
+    gateway.points("c", [made_up_point("p1", 0, seed=1).id])
+    gateway.vectors("c", [made_up_point("p1", 0, seed=1).id])
+    assert gateway.of_products("c", ["p1"]) == []
+    assert list(gateway.product_ids("c")) == []
+    assert gateway.count("c") == 3
+    gateway.build_index("c", 16)
+    points, vectors, _, ids, counted, built = recorder.requests
+    assert (points.with_payload.enable, vectors.with_payload.enable) == (True, False)
+    assert list(vectors.with_vectors.include.names) == ["image"]
+    assert list(ids.with_payload.include.fields) == ["product_id"]
+    assert counted.exact
+    assert built.optimizers_config.indexing_threshold == 1000 * 16 * 4 // 1024
+
+
+@pytest.mark.parametrize(
+    "code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.INTERNAL]
+)
+def test_what_passes_is_asked_again(gateway: QdrantGateway, recorder: _Recorder, code: grpc.StatusCode) -> None:
+    recorder.failures = [code, code]
+    assert gateway.count("c") == 3
+    assert len(recorder.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        (grpc.StatusCode.NOT_FOUND, CollectionNotFound),
+        (grpc.StatusCode.UNAUTHENTICATED, StoreRefused),
+        (grpc.StatusCode.PERMISSION_DENIED, StoreRefused),
+        (grpc.StatusCode.INVALID_ARGUMENT, StoreRefused),
+    ],
+)
+def test_what_does_not_pass_is_not(
+    gateway: QdrantGateway, recorder: _Recorder, code: grpc.StatusCode, error: type[Exception]
+) -> None:
+    recorder.failures = [code]
+    with pytest.raises(error, match="as the test wants it"):
+        gateway.count("c")
+    assert len(recorder.requests) == 1
+
+
+def test_nobody_there_is_unavailable() -> None:
+    client = QdrantClient(url="http://127.0.0.1:9", grpc_port=9, prefer_grpc=True, timeout=2, check_compatibility=False)
+    gateway = QdrantGateway(client, IndexTuning(), ServerOptions(retries=RetryPolicy(patience_s=0)))
+    with pytest.raises(StoreUnavailable, match="qdrant_url"):
+        gateway.count("c")
+    client.close()
