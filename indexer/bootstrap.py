@@ -17,6 +17,7 @@ from indexer.events.apply import EventApplier
 from indexer.events.follow import Follower, FollowOptions
 from indexer.events.overlay import EventOverlay
 from indexer.events.port import EventLog
+from indexer.events.retries import RetryPace
 from indexer.events.sqlite import SqliteEventLog
 from indexer.images.download import RemoteImages
 from indexer.images.source import ImagesByReference, LocalImages
@@ -202,6 +203,7 @@ def following(settings: Settings, tell: Callable[[str], None]) -> Iterator[Follo
             settings.batch_products,
             settings.default_currency,
             settings.data_dir / "follower" / "in_hand.json",
+            RetryPace(settings.retry_limit, settings.retry_base_s, settings.retry_max_s),
         )
         yield Follower(parts, log, queue, options, tell)
 

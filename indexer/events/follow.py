@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from indexer.errors import StoreLocked, VitrineError, WorkerLost
 from indexer.events.in_hand import InHand
 from indexer.events.pending import PendingEvents, retry_events
 from indexer.events.port import EventLog
+from indexer.events.retries import EventRetries, RetryPace
 from indexer.indexing.inline import IndexParts, InlineDispatcher
 from indexer.indexing.progress import IndexProgress
 from indexer.indexing.run import IndexOptions, index_feed, retry_failures
@@ -42,6 +43,7 @@ class FollowOptions:
         batch_products: most products in a batch.
         default_currency: ISO 4217, for prices of feeds that name none.
         in_hand: file where what is being indexed is noted; see ``InHand``. None: nowhere.
+        retry_pace: of products whose pictures could not be had for now.
     """
 
     gather_s: float = 0.5
@@ -49,6 +51,7 @@ class FollowOptions:
     batch_products: int = 64
     default_currency: str = ""
     in_hand: Path | None = None
+    retry_pace: RetryPace = field(default_factory=RetryPace)
 
 
 class Follower:
@@ -76,7 +79,10 @@ class Follower:
         self._options = options
         self._tell = tell
         in_hand = InHand(options.in_hand) if options.in_hand is not None else None
-        self._pending = PendingEvents(parts, log, tell, batch_products=options.batch_products, in_hand=in_hand)
+        self._retries = EventRetries(options.retry_pace)
+        self._pending = PendingEvents(
+            parts, log, tell, batch_products=options.batch_products, in_hand=in_hand, retries=self._retries
+        )
         self._said = ""
         self._last_run_s = 0.0
         self._compacted_at = datetime.min.replace(tzinfo=UTC)
@@ -152,6 +158,8 @@ class Follower:
         request = self._queue.oldest()
         if request is not None:
             self.carry_out(request)
+        if due := self._retries.due(time.monotonic()):
+            self._log.again(due)
         if self._pending.is_behind():
             # small runs get rarer the more they cost, so that they never take more than about half of the time
             stop.wait(max(self._options.gather_s, min(_MAX_RETRY_S, self._last_run_s)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -9,6 +10,7 @@ from indexer.errors import ConfigurationError
 from indexer.events.apply import EventApplier, events_plan
 from indexer.events.in_hand import InHand
 from indexer.events.port import EventLog
+from indexer.events.retries import EventRetries
 from indexer.indexing.inline import IndexParts
 from indexer.ledger.port import RunLedger, RunPlan, RunState
 from indexer.store.port import CollectionWriter
@@ -26,6 +28,7 @@ class PendingEvents:
         tell: called with a sentence for people when something failed.
         batch_products: most products in a batch.
         in_hand: see ``EventApplier``.
+        retries: told what became of products; None: nothing is tried again by itself.
     """
 
     def __init__(
@@ -36,11 +39,13 @@ class PendingEvents:
         *,
         batch_products: int = 64,
         in_hand: InHand | None = None,
+        retries: EventRetries | None = None,
     ) -> None:
         self._parts = parts
         self._log = log
         self._tell = tell
         self._batch_products = batch_products
+        self._retries = retries
         self._applier = EventApplier(
             log, parts.pipeline, parts.embedder, batch_products=batch_products, in_hand=in_hand
         )
@@ -91,6 +96,8 @@ class PendingEvents:
                 self._parts.ledger.set_collection(run_id, collection)
             self._parts.ledger.record_batch(run_id, report)
             appended += [state.appended_at for state in states if state.appended_at is not None]
+            if self._retries is not None:
+                self._retries.note(report, time.monotonic())
             if report.failures:
                 first = report.failures[0]
                 self._tell(f"{len(report.failures)} failed, the first: {first.product_id}: {first.reason}")

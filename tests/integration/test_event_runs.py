@@ -17,12 +17,13 @@ import pytest
 from PIL import Image
 
 from indexer.embedding.port import Embedder
-from indexer.errors import ConfigurationError, ModelFailed, StoreUnavailable
+from indexer.errors import ConfigurationError, ImageFetchFailed, ModelFailed, StoreUnavailable
 from indexer.events.apply import EventApplier
 from indexer.events.follow import Follower, FollowOptions
 from indexer.events.overlay import EventOverlay
 from indexer.events.pending import retry_events
 from indexer.events.port import EventLog, ProductEvent
+from indexer.events.retries import RetryPace
 from indexer.events.sqlite import SqliteEventLog
 from indexer.images.download import DownloadLimits, RemoteImages
 from indexer.images.limits import ImageLimits
@@ -105,7 +106,7 @@ def open_shop(tmp_path: Path, tiny_embedder: Embedder) -> Iterator[Callable[...,
             )
             parts = IndexParts(embedder, store, ledger, pipeline, "products")
             said: list[str] = []
-            options = FollowOptions(gather_s=0.0, batch_products=4)
+            options = FollowOptions(gather_s=0.0, batch_products=4, retry_pace=RetryPace(8, 0.05, 0.2))
             follower = Follower(parts, log, queue, options, said.append)
             return EventShop(parts, log, queue, images, follower, said)
 
@@ -440,6 +441,32 @@ def test_following_goes_on_behind_a_part_that_was_away(shop: EventShop, catalog:
         thread.join()
     assert sum("Waiting" in line for line in shop.said) == 1
     assert len(shop.payloads("n1")) == 1
+
+
+def test_a_picture_whose_host_is_away_is_tried_again_by_itself(
+    shop: EventShop, catalog: DrawnCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch = shop.images.fetch
+    tried: list[str] = []
+
+    def fetch_later(image_ref: str, image_root: str) -> FetchedImage:
+        tried.append(image_ref)
+        if len(tried) <= 3:
+            raise ImageFetchFailed("The host is away.")
+        return fetch(image_ref, image_root)
+
+    monkeypatch.setattr(shop.images, "fetch", fetch_later)
+    stop = threading.Event()
+    thread = threading.Thread(target=shop.follower.run, args=(stop,))
+    thread.start()
+    try:
+        shop.log.append([upsert("n1", 0, "images/p1-0.jpg", root=str(catalog.folder))])
+        wait_until(lambda: len(tried) == 4 and shop.log.applied(shop.parts.alias.name).sequence == shop.log.position())
+    finally:
+        stop.set()
+        thread.join()
+    assert len(shop.payloads("n1")) == 1
+    assert shop.parts.ledger.failures(shop.parts.ledger.runs(1)[0].run_id) == []
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
