@@ -15,7 +15,17 @@ from indexer.cli.exit_codes import DONE
 from indexer.cli.flags import add_settings_flags, settings_of
 from indexer.settings import EffectiveSettings, Settings
 
-_PACKAGES = ("vitrine", "torch", "open_clip_torch", "transformers", "qdrant-edge-py", "qdrant-client", "pillow")
+_PACKAGES = (
+    "vitrine",
+    "torch",
+    "open_clip_torch",
+    "transformers",
+    "qdrant-edge-py",
+    "qdrant-client",
+    "celery",
+    "redis",
+    "pillow",
+)
 
 
 def add_command(commands: Any) -> None:

@@ -219,6 +219,47 @@ def test_status_shows_queues_and_workers(fleet: RunningFleet, catalog_name: str,
     assert queues[index_queue(tiny_embedder.space.space_id)]["workers"] == 2
 
 
+def test_a_second_dispatcher_is_refused_while_the_first_lives(
+    fleet: RunningFleet, catalog_name: str, tmp_path: Path, host: ImageHost
+) -> None:
+    feed = tmp_path / "feed.jsonl"
+    write_feed(feed, linked_rows([f"{host.url}/held/{number}" for number in range(4)]))
+    indexing = fleet.start_index(feed)
+    wait_for(lambda: host.requests["held"] > 0, "the run to begin")
+    second = fleet.run_indexer("index", feed, "--worker-lease-s", "1")
+    assert second.returncode == 2
+    assert f"process {indexing.pid}" in second.stderr
+    host.released.set()
+    assert indexing.wait(120) in {0, 3}
+    fleet.processes.remove(indexing)
+
+
+def test_without_workers_the_dispatcher_finds_the_space_itself_and_says_that_nobody_is_there(
+    tmp_path: Path, tiny_model: str, redis_url: str, qdrant_url: str, qdrant_catalog: str
+) -> None:
+    catalog = draw_catalog(tmp_path / "catalog", products=4)
+    with running_fleet(
+        tmp_path / "fleet", tiny_model, qdrant_catalog, redis_url=redis_url, qdrant_url=qdrant_url
+    ) as alone:
+        indexing = alone.start_index(catalog.feed)
+        wait_for(lambda: "No worker of the space" in alone.logs(), "the warning")
+        alone.start_worker()
+        assert indexing.wait(120) == 0, alone.logs()
+
+
+def test_settings_that_are_not_those_of_a_fleet_are_refused(fleet: RunningFleet, tmp_path: Path) -> None:
+    refused = fleet.run_indexer("index", tmp_path / "feed.jsonl", "--store", "edge")
+    assert refused.returncode == 2
+    assert "Set store to qdrant" in refused.stderr
+    nowhere = fleet.run_indexer("status", "--redis-url", "redis://127.0.0.1:1/0")
+    assert nowhere.returncode == 2
+    assert "redis_url" in nowhere.stderr
+    worker = fleet.start_worker("--store", "edge")
+    assert worker.wait(60) == 2
+    assert "--profile production" in fleet.logs()
+    fleet.processes.remove(worker)
+
+
 def test_a_worker_that_is_told_to_stop_finishes_what_it_has_in_hand(
     fleet: RunningFleet, catalog_name: str, tmp_path: Path, host: ImageHost, tiny_embedder: Embedder
 ) -> None:
