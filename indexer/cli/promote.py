@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from indexer import bootstrap
-from indexer.cli.console import output
+from indexer.cli.console import messages, output
 from indexer.cli.exit_codes import DONE
 from indexer.cli.flags import add_settings_flags, settings_of
 from indexer.cli.reindex_summary import conclude
@@ -29,7 +29,7 @@ def add_command(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs ``promote``."""
-    with bootstrap.switching(settings_of(arguments).settings) as parts, output().status("promoting"):
+    with bootstrap.switching(settings_of(arguments).settings) as parts, messages().status("promoting"):
         if arguments.collection:
             alias = promote_collection(parts, arguments.collection)
             output().print(f"{arguments.collection} serves as {alias}.", markup=False)

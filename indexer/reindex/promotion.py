@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from indexer.errors import PromotionImpossible, StoreLocked
 from indexer.indexing.feed_version import written_at
 from indexer.indexing.progress import Phase
-from indexer.ledger.port import RunLedger, RunState
+from indexer.ledger.port import RunLedger
 from indexer.ledger.reindexes import ReindexRecord, ReindexState
 from indexer.reindex.catch_up import CatchUp, CaughtUp
 from indexer.reindex.lease import ReindexLease
@@ -91,7 +91,6 @@ class Promotion:
         """Makes the alias answer with a verified target; may be called again after a crash anywhere in it.
 
         Raises:
-            PromotionImpossible: an index run wrote behind the alias since the target was verified.
             VitrineError: a part failed.
         """
         alias = alias_of(record)
@@ -154,12 +153,17 @@ class Promotion:
         return done.products
 
     def _refuse_stale(self, record: ReindexRecord) -> None:
+        """What an index run of another feed wrote behind the alias since the filling began may not be in the target."""
+        filled = self._ledger.run(record.run_id)
         for run in self._ledger.runs(_LOOKED_AT):
-            behind = run.plan.alias == record.alias and run.plan.feed and not run.plan.target
-            if behind and run.state is not RunState.RUNNING and run.updated_at > record.updated_at:
+            plan = run.plan
+            if plan.alias != record.alias or plan.target or run.updated_at <= filled.started_at:
+                continue
+            same = (plan.feed, plan.feed_version, plan.retry_of) == (filled.plan.feed, filled.plan.feed_version, "")
+            if plan.feed and not same:
                 raise PromotionImpossible(
-                    f"The index run {run.run_id} wrote behind the alias after {record.target} was verified; "
-                    "promotion would lose that.",
+                    f"The index run {run.run_id} wrote behind the alias after the filling of {record.target} began; "
+                    "promotion could lose that.",
                     "Run the reindex again: it goes on in the same collection and takes up what changed.",
                 )
 

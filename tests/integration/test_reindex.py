@@ -214,11 +214,36 @@ def test_a_stale_target_is_not_promoted_until_it_is_brought_up_to_date(
     record = shop.reindex(catalog.feed, promote=False)
     write_feed(catalog.feed, rows(list(range(10)), price="5.00 EUR"))
     shop.index(catalog.feed)
-    with pytest.raises(PromotionImpossible, match="would lose"):
+    with pytest.raises(PromotionImpossible, match="could lose"):
         promote_latest(shop.switch_parts())
     again = shop.reindex(catalog.feed)
     assert (again.target, again.state) == (record.target, ReindexState.PROMOTED)
     assert {point.payload.price_minor for points in shop.state().values() for point in points} == {500}
+
+
+def test_a_run_of_another_feed_beside_the_filling_keeps_it_from_serving(
+    opened: Callable[..., Installation], catalog: DrawnCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = opened()
+    first.index(catalog.feed)
+
+    def fails(*arguments: Any) -> Any:
+        raise StoreUnavailable("gone")
+
+    monkeypatch.setattr("indexer.reindex.reindexer.Verification.run", fails)
+    with pytest.raises(StoreUnavailable):
+        first.reindex(catalog.feed)
+    monkeypatch.undo()
+    newer = catalog.folder / "newer.jsonl"
+    write_feed(newer, rows(list(range(10)), price="6.00 EUR"))
+    first.index(newer)
+    served = first.current
+    second = opened()
+    record = second.reindex(catalog.feed)
+    assert (record.state, second.current) == (ReindexState.VERIFIED, served)
+    assert "could lose" in record.reason
+    assert second.reindex(newer).state is ReindexState.PROMOTED
+    assert {point.payload.price_minor for points in second.state().values() for point in points} == {600}
 
 
 def test_events_during_a_reindex_hold_after_it(shop: Installation, catalog: DrawnCatalog) -> None:
