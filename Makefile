@@ -25,7 +25,7 @@ demo: install ## draw a sample catalog, index it, serve it on http://127.0.0.1:8
 	@$(BIN)/python -m search_api.demo --folder $(DEMO) $(if $(PORT),--port $(PORT))
 
 test: install lint ## run every test, checks of style and types first
-	@tests/install_browser.sh
+	@tests/install_programs.sh
 	$(BIN)/python -m pytest
 
 test-fast: install ## run the tests that need neither browser nor other processes

@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from indexer.cli.exit_codes import CANNOT_START, DONE
+from indexer.cli.exit_codes import CANNOT_START
 from indexer.cli.flags import add_settings_flags, settings_of
 from indexer.errors import VitrineError
 from workers.serving import serve
@@ -29,11 +29,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     logging.getLogger("workers").setLevel(logging.INFO)
     try:
-        serve(settings_of(build_parser().parse_args(arguments)).settings)
+        return serve(settings_of(build_parser().parse_args(arguments)).settings)
     except VitrineError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return CANNOT_START
-    return DONE
 
 
 if __name__ == "__main__":

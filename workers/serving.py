@@ -19,8 +19,11 @@ from workers.tasks import add_tasks
 _log = logging.getLogger(__name__)
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings) -> int:
     """Works until SIGTERM or SIGINT; then takes no more messages and finishes what it has in hand.
+
+    Returns:
+        Exit code: 0 if it was told to stop.
 
     Raises:
         VitrineError: it cannot start.
@@ -47,3 +50,4 @@ def serve(settings: Settings) -> None:
         worker.start()
         app.close()
         connection.close()
+        return int(worker.exitcode or 0)
