@@ -85,6 +85,7 @@ class Follower:
         )
         self._said = ""
         self._last_run_s = 0.0
+        self._last_end_s = float("-inf")
         self._compacted_at = datetime.min.replace(tzinfo=UTC)
 
     def run(self, stop: threading.Event) -> None:
@@ -117,7 +118,8 @@ class Follower:
         """See ``PendingEvents.apply``."""
         start_s = time.monotonic()
         applied = self._pending.apply()
-        self._last_run_s = time.monotonic() - start_s
+        self._last_end_s = time.monotonic()
+        self._last_run_s = self._last_end_s - start_s
         return applied
 
     def carry_out(self, request: RunRequest) -> None:
@@ -161,12 +163,16 @@ class Follower:
         if due := self._retries.due(time.monotonic()):
             self._log.again(due)
         if self._pending.is_behind():
-            # small runs get rarer the more they cost, so that they never take more than about half of the time
-            stop.wait(max(self._options.gather_s, min(_MAX_RETRY_S, self._last_run_s)))
+            stop.wait(self._pause_s())
             self.apply_pending()
             return True
         self._compact()
         return request is not None
+
+    def _pause_s(self) -> float:
+        """Time to gather; small runs get rarer the more they cost, and never take more than about half of the time."""
+        rest_s = min(_MAX_RETRY_S, self._last_run_s) - (time.monotonic() - self._last_end_s)
+        return max(self._options.gather_s, rest_s)
 
     def _run_of(self, order: RunOrder, listener: _RequestListener) -> RunRecord | None:
         dispatcher = InlineDispatcher(self._parts)

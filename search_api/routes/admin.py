@@ -14,7 +14,7 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 from pydantic import TypeAdapter, ValidationError
 from starlette.datastructures import UploadFile
 
-from indexer.errors import FeedNotFound
+from indexer.errors import FeedNotFound, FeedTooLarge
 from indexer.events.messages import (
     FieldsBody,
     ProductBody,
@@ -41,6 +41,7 @@ from search_api.routes.dependencies import problems
 from search_api.routes.products import ProductId as ProductIdInPath
 
 _T = TypeVar("_T")
+_MAX_ORDER_BYTES = 64_000
 
 
 class _AdminRoute(APIRoute):
@@ -118,7 +119,7 @@ async def request_run(request: Request, admin: Admin) -> IndexRunAnswer:
     if media_type == "multipart/form-data":
         order = await _uploaded(request, admin)
     else:
-        order = _order(await request.body())
+        order = _order(await _short_body(request))
     run = await run_in_threadpool(admin.request_feed, order.feed, full=order.full, limit=order.limit)
     return run_answer(run)
 
@@ -166,6 +167,18 @@ def _checked(product_id: str) -> str:
 
 def _order(body: bytes) -> RunOrderBody:
     return _validated(lambda: RunOrderBody.model_validate_json(body))
+
+
+async def _short_body(request: Request) -> bytes:
+    """The body of an order, which is no feed: only those may be as long as they may."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MAX_ORDER_BYTES:
+            raise FeedTooLarge(
+                f"An order has at most {_MAX_ORDER_BYTES} bytes.", "Upload a feed as multipart/form-data."
+            )
+    return bytes(body)
 
 
 async def _uploaded(request: Request, admin: AdminService) -> RunOrderBody:

@@ -303,6 +303,10 @@ def test_orders_that_cannot_be_are_refused(client: httpx.Client, order: dict[str
     problem(client.post("/v1/index-runs", json=order), 422, "request_invalid")
 
 
+def test_an_order_is_not_as_long_as_a_feed(client: httpx.Client) -> None:
+    problem(client.post("/v1/index-runs", content=b" " * 100_000), 413, "feed_too_large")
+
+
 def test_full_with_a_limit_is_refused(client: httpx.Client) -> None:
     order = {"feed": "feed.jsonl", "full": True, "limit": 3}
     problem(client.post("/v1/index-runs", json=order), 422, "request_invalid")
