@@ -7,6 +7,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
@@ -15,6 +16,7 @@ import httpcore
 from indexer.errors import ImageFetchFailed, ImageNotFound, ImageRefForbidden, ImageTooLarge
 from indexer.images.address_guard import GuardedBackend
 from indexer.images.limits import ImageLimits
+from indexer.images.silent_hosts import SilentHosts
 from indexer.images.source import FetchedImage
 from indexer.images.validators import condition_of, validator_of
 
@@ -58,6 +60,7 @@ class RemoteImages:
         self._hosts: defaultdict[str, threading.BoundedSemaphore] = defaultdict(
             lambda: threading.BoundedSemaphore(downloads.connections_per_host)
         )
+        self._silent = SilentHosts()
 
     def fetch(self, image_ref: str, image_root: str) -> FetchedImage:  # noqa: ARG002 - a URL needs no folder
         """See ``ImageSource``; follows up to 5 redirects, each checked like the first address."""
@@ -96,12 +99,12 @@ class RemoteImages:
         headers = [("User-Agent", "Vitrine image indexer"), ("Accept", "image/*"), ("Accept-Encoding", "identity")]
         condition = condition_of(url, validator)
         try:
-            with (
-                self._hosts[host],
-                self._pool.stream(
-                    "GET", url, headers=headers + condition, extensions={"timeout": timeouts}
-                ) as response,
-            ):
+            with self._hosts[host], ExitStack() as stack:
+                self._silent.check(host)  # only now: it may have fallen silent while this picture waited its turn
+                response = stack.enter_context(
+                    self._pool.stream("GET", url, headers=headers + condition, extensions={"timeout": timeouts})
+                )
+                self._silent.answered(host)
                 location = _header(response.headers, b"location")
                 if response.status in _REDIRECTS and location:
                     return location
@@ -109,6 +112,9 @@ class RemoteImages:
                     return None
                 _check_status(response.status, url)
                 return self._read(response, url, deadline_s)
+        except (httpcore.ConnectTimeout, httpcore.ReadTimeout) as error:
+            self._silent.timed_out(host)
+            raise ImageFetchFailed(f"{url} could not be fetched: {type(error).__name__} {error}.") from error
         except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
             raise ImageFetchFailed(f"{url} could not be fetched: {type(error).__name__} {error}.") from error
         except httpcore.UnsupportedProtocol as error:
