@@ -319,6 +319,11 @@ def test_openapi_describes_what_is_there(client: httpx.Client) -> None:
         "/v1/products/{product_id}/images/{position}",
         "/v1/products/{product_id}/similar",
         "/v1/products/{product_id}",
+        "/v1/index-runs",
+        "/v1/index-runs/{run_id}",
+        "/v1/index-runs/{run_id}/failures",
+        "/v1/index-runs/{run_id}/retry",
+        "/v1/index-status",
         "/healthz",
         "/readyz",
     }
