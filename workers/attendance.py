@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from indexer.indexing.dispatcher import QueueStatus
 from workers.dead_letters import DeadLetters
 from workers.messages import WorkerCard
+from workers.names import DEAD_LETTERS, EVENTS_QUEUE, WORKERS, events_queue, index_queue
 from workers.redis_connection import RedisConnection
-from workers.run_keys import DEAD_LETTERS, EVENTS_QUEUE, WORKERS, events_queue, index_queue
 from workers.sender import SENT_AT
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from indexer.ledger.port import RunRecord
 from workers import redis_scripts as scripts
+from workers.names import RUNNING, run_prefix
 from workers.redis_connection import RedisConnection
-from workers.run_keys import RUNNING, run_prefix
 
 _MOST_AT_ONCE = 64
 

@@ -6,8 +6,8 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from workers.names import DEAD_LETTERS
 from workers.redis_connection import RedisConnection
-from workers.run_keys import DEAD_LETTERS
 
 KEPT_LETTERS = 10_000
 """The latest ones; a flood of them must not fill Redis."""

@@ -19,8 +19,8 @@ from indexer.settings import Settings
 from indexer.spaces import EmbeddingSpace
 from indexer.store.port import Alias, VectorStore
 from workers.fleet import Fleet, open_fleet
+from workers.names import alias_of
 from workers.run_feeder import RunFeeder, refuse_beside
-from workers.run_keys import alias_of
 
 _log = logging.getLogger(__name__)
 _LOOKS_EVERY_S = 0.25

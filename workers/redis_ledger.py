@@ -24,8 +24,8 @@ from indexer.ledger.reindexes import ReindexCheck, ReindexRecord, ReindexState
 from indexer.products import CatalogProduct
 from indexer.settings import Settings
 from workers import redis_scripts as scripts
+from workers.names import REINDEXES, RUNNING, RUNS, latest_of, right, run_prefix
 from workers.redis_connection import RedisConnection, redis_address
-from workers.run_keys import REINDEXES, RUNNING, RUNS, latest_of, right, run_prefix
 
 _COUNT_NAMES = tuple(item.name for item in fields(Counts))
 _SEEN_CHUNK = 1000

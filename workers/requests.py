@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from indexer.errors import RunNotFound
 from indexer.ledger.port import new_run_id
 from indexer.requests.port import RequestState, RunOrder, RunRequest
+from workers.names import OPEN_REQUESTS, REQUESTS, request_key
 from workers.redis_connection import RedisConnection
-from workers.run_keys import OPEN_REQUESTS, REQUESTS, request_key
 
 _ENDED = frozenset({RequestState.FINISHED, RequestState.FAILED})
 

@@ -17,7 +17,7 @@ from indexer.store.port import CollectionWriter, SharedWriter, VectorStore
 from workers.batch_board import Sealing
 from workers.fleet import Fleet
 from workers.messages import BatchMessage
-from workers.run_keys import alias_of
+from workers.names import alias_of
 
 _SILENT_S = 60.0
 

@@ -20,9 +20,9 @@ from indexer.requests.port import RequestState, RunOrder
 from indexer.store.port import CollectionWriter
 from workers.fleet import Fleet
 from workers.messages import DispatchMessage, FinishMessage, StartMessage, read_message
+from workers.names import alias_of
 from workers.rights import SoleRights
 from workers.run_feeder import RunFeeder, refuse_beside
-from workers.run_keys import alias_of
 
 _log = logging.getLogger(__name__)
 _M = TypeVar("_M", FinishMessage, DispatchMessage, StartMessage)

@@ -11,7 +11,7 @@ from kombu.exceptions import KombuError, OperationalError
 from indexer.errors import QueueUnavailable
 from workers.celery_app import APPLY_EVENTS, DISPATCH_RUN, FINISH_RUN, INDEX_BATCH, START_RUN
 from workers.messages import ApplyMessage, BatchMessage, DispatchMessage, FinishMessage, StartMessage
-from workers.run_keys import events_queue, index_queue
+from workers.names import events_queue, index_queue
 
 SENT_AT = "sent_at"
 """Header: seconds since 1970."""

@@ -11,8 +11,8 @@ from indexer.settings import Settings
 from workers.celery_app import create_celery
 from workers.consumer import consumer_with
 from workers.dead_letters import DeadLetters
+from workers.names import EVENTS_QUEUE, events_queue, index_queue
 from workers.redis_connection import RedisConnection, redis_address
-from workers.run_keys import EVENTS_QUEUE, events_queue, index_queue
 from workers.runtime import worker_runtime
 from workers.tasks import add_tasks
 

@@ -22,7 +22,7 @@ from workers.messages import (
     WorkerCard,
     read_message,
 )
-from workers.run_keys import alias_of, index_queue
+from workers.names import alias_of, index_queue
 
 _log = logging.getLogger(__name__)
 _LONGEST_TICK_S = 1.0

@@ -13,10 +13,10 @@ from workers.attendance import Attendance
 from workers.batch_board import BatchBoard
 from workers.celery_app import create_celery
 from workers.messages import ApplyMessage
+from workers.names import right
 from workers.redis_connection import RedisConnection, redis_address
 from workers.redis_ledger import RedisLedger
 from workers.requests import RunRequests, is_ended
-from workers.run_keys import right
 from workers.sender import Sender
 
 _ANNOUNCED_MS = 100

@@ -23,7 +23,7 @@ from tests.qdrant_server import remove_catalog
 from tests.redis_server import RedisServer, require_redis
 from workers.celery_app import create_celery
 from workers.messages import BatchMessage
-from workers.run_keys import index_queue
+from workers.names import index_queue
 
 PRODUCTS = 2000
 

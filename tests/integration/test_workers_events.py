@@ -22,7 +22,7 @@ from tests.pictures import DrawnCatalog, draw_catalog, drawn_picture, encoded
 from tests.qdrant_server import remove_catalog
 from tests.redis_server import RedisServer, require_redis
 from workers.celery_app import create_celery
-from workers.run_keys import EVENTS_QUEUE
+from workers.names import EVENTS_QUEUE
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,9 @@ def test_poison_is_isolated_and_its_neighbours_are_indexed(
         assert 6 <= fleet.logs().count("died of poison") <= 9
         record = fleet.latest_run()
         assert record is not None
-        assert (record.state, record.counts.products, record.counts.embedded) == (RunState.FINISHED, 40, 39)
+        assert (record.state, record.counts.products, record.counts.failed) == (RunState.FINISHED, 40, 1)
+        # a neighbour may have been written and not yet recorded when the process died
+        assert record.counts.embedded + record.counts.reused == 39
         with fleet.opened() as opened:
             (failure,) = opened.ledger.failures(record.run_id)
         assert (failure.product_id, failure.code, failure.stage) == ("p21", "worker_lost", Stage.WORK)

@@ -9,6 +9,11 @@ RUNNING = "vitrine:running"
 REINDEXES = "vitrine:reindexes"
 DEAD_LETTERS = "vitrine:dead-letters"
 WORKERS = "vitrine:workers"
+REQUESTS = "vitrine:requests"
+OPEN_REQUESTS = "vitrine:requests:open"
+
+EVENTS_QUEUE = "vitrine.events"
+"""Queue of events as messages; any worker takes from it."""
 
 
 def run_prefix(run_id: str) -> str:
@@ -24,13 +29,6 @@ def latest_of(line: str) -> str:
 def right(name: str) -> str:
     """Key of a lease."""
     return f"vitrine:lease:{name}"
-
-
-EVENTS_QUEUE = "vitrine.events"
-"""Queue of events as messages; any worker takes from it."""
-
-REQUESTS = "vitrine:requests"
-OPEN_REQUESTS = "vitrine:requests:open"
 
 
 def request_key(request_id: str) -> str:
