@@ -18,6 +18,9 @@ from indexer.reindex.lease import ReindexLease
 from indexer.spaces import EmbeddingSpace
 from indexer.store.port import Alias, CollectionWriter, VectorStore
 
+SWITCHED = frozenset({ReindexState.PROMOTING, ReindexState.PROMOTED, ReindexState.ROLLED_BACK})
+"""States of a reindex that an alias was switched to."""
+
 _LOOKED_AT = 200
 _LOCK_POLL_S = 0.1
 
@@ -126,19 +129,18 @@ class Promotion:
                 f"The alias {alias.name} has no previous collection to roll back to.",
                 "Serve the model that was used before, or index a feed.",
             )
-        records = [record for record in self._ledger.reindexes(_LOOKED_AT) if record.alias == alias.name]
-        undone = next((record for record in records if record.target == current), None)
         lease.check()
         self._store.promote(alias, previous)
-        redone = next((record for record in records if record.target == previous), None)
+        switched = (record for record in self._ledger.reindexes(_LOOKED_AT) if record.alias == alias.name)
+        latest = next((record for record in switched if record.state in SWITCHED), None)
         products = 0
-        if undone is not None:
+        if latest is not None and latest.state is ReindexState.ROLLED_BACK:
+            self.save(replace(latest, state=ReindexState.PROMOTED))
+            products = self._bring_in(alias, latest.events_to)
+        elif latest is not None:
             # embedded, events since the reindex began are only in its target; on a server those since the switch
-            self.save(replace(undone, state=ReindexState.ROLLED_BACK))
-            products = self._bring_in(alias, undone.events_from)
-        elif redone is not None and redone.state is ReindexState.ROLLED_BACK:
-            self.save(replace(redone, state=ReindexState.PROMOTED))
-            products = self._bring_in(alias, redone.events_to)
+            self.save(replace(latest, state=ReindexState.ROLLED_BACK))
+            products = self._bring_in(alias, latest.events_from)
         return RolledBack(alias.name, previous, current, products)
 
     def _bring_in(self, alias: Alias, after: int) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from indexer.errors import PromotionImpossible
 from indexer.ledger.reindexes import ReindexRecord, ReindexState
 from indexer.reindex.parts import SwitchParts
-from indexer.reindex.promotion import Promotion, RolledBack, alias_named, reindexing_alone, space_of
+from indexer.reindex.promotion import SWITCHED, Promotion, RolledBack, alias_named, reindexing_alone, space_of
 from indexer.store.port import Alias
 
 _LOOKED_AT = 200
@@ -112,7 +112,7 @@ def _aliases(parts: SwitchParts) -> list[Alias]:
 
 def _rolled_back_alias(parts: SwitchParts) -> Alias:
     for record in _latest(parts).values():
-        if record.state in {ReindexState.PROMOTED, ReindexState.PROMOTING}:
+        if record.state in SWITCHED:
             return alias_named(record.alias)
     aliases = _aliases(parts)
     if len(aliases) == 1:

@@ -113,7 +113,7 @@ class EdgeWriter:
         self._is_copy = False
         record = self._folders.record(self._collection)
         self._folders.write_record(self._collection, replace(record, points=points))
-        self._folders.promote(self._alias, self._collection)
+        self._folders.succeed(self._alias, self._collection)
         self._base = self._collection
         self._collection = self._folders.next_name(self._alias)
         for name in self._folders.prune(self._alias, keep=self._folders.targets(self._alias)):

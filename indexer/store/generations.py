@@ -7,7 +7,7 @@
       aliases/products--SPACE.json      {"collection": "products--SPACE--000007", "previous": "...006"}; replaced
                                         atomically
       collections/
-        products--SPACE--000006/        the one before, kept for a rollback
+        products--SPACE--000006/        the previous one, kept for a rollback
         products--SPACE--000007/        current; never changed again, so any number of processes may read it
           collection.json               space, what it was copied from, whether it is published
           shard/
@@ -123,10 +123,25 @@ class GenerationFolders:
         """Makes an alias answer with a collection, atomically and durably; what it named becomes the previous one."""
         before = self.current(alias)
         if before != collection:
-            self._aliases.mkdir(parents=True, exist_ok=True)
-            value = {"collection": collection, "previous": before, "since": utc_text(datetime.now(UTC))}
-            _write_json(self.pointer(alias), value)
+            self._point_to(alias, collection, before)
         self.mark_published(collection)
+
+    def succeed(self, alias: Alias, collection: str) -> None:
+        """As ``promote``, with the copy of the current generation that an index run changed.
+
+        What a reindex replaced, or a rollback, stays the previous one however many index runs follow, as on a server,
+        where they change the current collection in place. Only a previous one that is itself an ancestor gives way.
+        """
+        before, previous = self.current(alias), self.previous(alias)
+        if not previous or self.record(before).based_on == previous:
+            previous = before
+        self._point_to(alias, collection, previous)
+        self.mark_published(collection)
+
+    def _point_to(self, alias: Alias, collection: str, previous: str) -> None:
+        self._aliases.mkdir(parents=True, exist_ok=True)
+        value = {"collection": collection, "previous": previous, "since": utc_text(datetime.now(UTC))}
+        _write_json(self.pointer(alias), value)
 
     def mark_published(self, collection: str) -> None:
         """Records that a collection has been behind its alias.

@@ -329,6 +329,22 @@ def test_a_rollback_is_a_promotion_of_the_previous(store: VectorStore, alias: Al
     assert sorted(found(store, alias, unit_vector(2), 5)) == ["p2", "p3"]
 
 
+def test_index_runs_after_a_promotion_leave_what_a_rollback_goes_back_to(store: VectorStore, alias: Alias) -> None:
+    old = publish(store, alias, made_up_point("p1", 0, seed=1))
+    store.promote(alias, fill(store, alias, made_up_point("p2", 0, seed=2)))
+    for number in range(3, 6):
+        publish(store, alias, made_up_point(f"p{number}", 0, seed=number))
+    assert store.previous(alias) == old
+    now = store.current(alias)
+    store.promote(alias, old)
+    assert (found(store, alias, unit_vector(1), 5), store.previous(alias)) == (["p1"], now)
+    for number in range(6, 9):
+        publish(store, alias, made_up_point(f"p{number}", 0, seed=number))
+    assert store.previous(alias) == now
+    store.promote(alias, now)
+    assert sorted(found(store, alias, unit_vector(1), 9)) == ["p2", "p3", "p4", "p5"]
+
+
 def test_a_first_collection_can_be_a_reindexs(store: VectorStore, alias: Alias) -> None:
     store.promote(alias, fill(store, alias, made_up_point("p1", 0, seed=1)))
     assert found(store, alias, unit_vector(1), 5) == ["p1"]

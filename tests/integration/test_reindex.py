@@ -317,6 +317,28 @@ def test_a_second_rollback_undoes_the_first(shop: Installation, catalog: DrawnCa
     assert shop.parts.ledger.reindexes()[0].state is ReindexState.PROMOTED
 
 
+def test_index_runs_after_a_reindex_do_not_cost_the_rollback(shop: Installation, catalog: DrawnCatalog) -> None:
+    write_feed(catalog.feed, rows(list(range(10)), price="1.00 EUR"))
+    shop.index(catalog.feed)
+    old = shop.current
+    write_feed(catalog.feed, rows(list(range(10)), price="2.00 EUR"))
+    shop.reindex(catalog.feed)
+    for price in ("3.00 EUR", "4.00 EUR"):
+        write_feed(catalog.feed, rows(list(range(10)), price=price))
+        shop.index(catalog.feed)
+    shop.events.append([delete("p1", LATER_S)])
+    now = shop.current
+    done = roll_back(shop.switch_parts())
+    assert (done.collection, done.instead_of, done.products) == (old, now, 1)
+    state = shop.state()
+    assert "p1" not in state
+    assert {point.payload.price_minor for points in state.values() for point in points} == {100}
+    assert roll_back(shop.switch_parts()).collection == now
+    state = shop.state()
+    assert "p1" not in state
+    assert {point.payload.price_minor for points in state.values() for point in points} == {400}
+
+
 @contextmanager
 def searching(shop: Installation, site: Site, seen: Watch) -> Iterator[None]:
     """Searches in threads of their own until the block ends, as an API would: over a store of its own."""
