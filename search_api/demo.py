@@ -92,7 +92,7 @@ def _indexed(catalog: Path, settings: Settings) -> tuple[Embedder, int]:
 def _invite(settings: Settings, catalog: Path) -> None:
     queries = [json.loads(line) for line in (catalog / QUERIES).read_text("utf-8").splitlines()]
     text = next(query for query in queries if query.get("language") == "ru")["text"]
-    photo = next(query for query in queries if "image" in query)
+    photo = next(query for query in queries if query.get("change") == "background")
     base = f"http://{settings.host}:{settings.port}"
     body = json.dumps({"text": text, "limit": 3}, ensure_ascii=False)
     out = output()
