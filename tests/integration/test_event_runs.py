@@ -443,6 +443,38 @@ def test_following_goes_on_behind_a_part_that_was_away(shop: EventShop, catalog:
     assert len(shop.payloads("n1")) == 1
 
 
+@pytest.mark.parametrize("small_runs", [1, 3])
+def test_events_between_an_interrupted_run_and_its_resumption(
+    shop: EventShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_runs: int
+) -> None:
+    """What the run had acknowledged is neither lost nor embedded again, and the events hold."""
+    catalog = draw_catalog(tmp_path / "large", products=40)
+    written(catalog, -1000)
+    fetch = shop.images.fetch
+
+    def breaks_off(image_ref: str, image_root: str) -> FetchedImage:
+        if "p30-" in image_ref:
+            raise RuntimeError("killed")
+        return fetch(image_ref, image_root)
+
+    monkeypatch.setattr(shop.images, "fetch", breaks_off)
+    with pytest.raises(RuntimeError):
+        shop.index(catalog.feed)
+    monkeypatch.undo()
+    interrupted = shop.parts.ledger.runs(1)[0]
+    assert (interrupted.state, interrupted.batches > 2) == (RunState.RUNNING, True)
+    for number in range(small_runs):
+        shop.send(patch("p1", number, price_minor=number), patch("p39", number, price_minor=number))
+    shop.send(delete("p0", 0), delete("p38", 0))
+    record = shop.index(catalog.feed)
+    assert (record.run_id, record.state, record.counts.rows) == (interrupted.run_id, RunState.FINISHED, 40)
+    assert sorted(number for number in range(40) if not shop.payloads(f"p{number}")) == [0, 38]
+    assert {shop.payloads(f"p{number}")[0].price_minor for number in (1, 39)} == {small_runs - 1}
+    pictures = {item.image_sha256 for number in range(40) for item in shop.payloads(f"p{number}")}
+    assert len(pictures) == shop.parts.store.reader(shop.parts.alias).status().points == 38
+    assert shop.counts().embedded == 0
+
+
 def test_a_picture_whose_host_is_away_is_tried_again_by_itself(
     shop: EventShop, catalog: DrawnCatalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
