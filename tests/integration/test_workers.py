@@ -150,6 +150,27 @@ def test_hosts_that_fail_cost_only_their_own_products(
         assert reader.status().points == 36
 
 
+def test_a_feed_that_breaks_off_fails_its_run_and_keeps_what_was_read(
+    fleet: RunningFleet, catalog_name: str, tmp_path: Path, tiny_embedder: Embedder
+) -> None:
+    catalog = draw_catalog(tmp_path / "catalog", products=40)
+    assert fleet.run_indexer("index", catalog.feed, "--full").returncode == 0
+    items = "".join(
+        f"<item><g:id>p{number}</g:id><g:title>T</g:title><g:image_link>images/p{number}-0.jpg</g:image_link></item>"
+        for number in range(30)
+    )
+    feed = catalog.folder / "feed.xml"
+    feed.write_text(f'<rss xmlns:g="http://base.google.com/ns/1.0"><channel>{items}<item><g:id>', "utf-8")
+    done = fleet.run_indexer("index", feed, "--full")
+    assert done.returncode == 3, done.stderr
+    assert "ended early" in done.stdout
+    record = fleet.latest_run()
+    assert record is not None
+    assert (record.state, record.counts.products, record.counts.removed) == (RunState.FAILED, 30, 0)
+    with fleet.reader(tiny_embedder.space.space_id) as reader:
+        assert reader.status().points == 40
+
+
 def message_for(run_id: str, space_id: str, catalog: DrawnCatalog, **changes: Any) -> dict[str, Any]:
     message = BatchMessage(
         run_id=run_id,

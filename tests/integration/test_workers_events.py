@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from indexer import bootstrap
@@ -19,6 +20,7 @@ from indexer.points import PointPayload
 from indexer.requests.port import RequestState, RunOrder, RunRequest, WorkQueue
 from tests.fleet import RunningFleet, running_fleet, wait_for
 from tests.pictures import DrawnCatalog, draw_catalog, drawn_picture, encoded
+from tests.processes import running_api
 from tests.qdrant_server import remove_catalog
 from tests.redis_server import RedisServer, require_redis
 from workers.celery_app import create_celery
@@ -170,3 +172,31 @@ def test_events_come_as_messages_in_any_order(
         send("products.upsert", {"product_id": "n2"})
         wait_for(lambda: opened.dead_letters.count() == before + 1, "the dead letter")
         assert "title" in opened.dead_letters.latest(1)[0]["reason"]
+
+
+def test_the_api_hands_events_and_runs_to_the_workers(
+    fleet: RunningFleet, indexed: RunRequest, catalog: DrawnCatalog, tmp_path: Path
+) -> None:
+    settings = fleet.settings | {"admin_key": "secret", "data_dir": str(tmp_path)}
+    flags = [part for name, value in settings.items() for part in (f"--{name.replace('_', '-')}", value)]
+    data_dir = Path(settings.pop("data_dir"))
+    with (
+        running_api(data_dir, *flags) as api,
+        httpx.Client(base_url=api.url, headers={"X-API-Key": "secret"}, timeout=60, trust_env=False) as client,
+    ):
+        changed = client.patch("/v1/products/p5", json={"price_minor": 123456})
+        assert changed.status_code == 202, changed.text
+        wait_for(lambda: client.get("/v1/products/p5").json().get("price_minor") == 123456, "the new price")
+        picture = catalog.picture(7).read_bytes()
+        found = client.post("/v1/search/image", content=picture, headers={"Content-Type": "image/jpeg"})
+        assert found.json()["hits"][0]["product_id"] == "p7", found.text
+        asked = client.post("/v1/index-runs", json={"feed": catalog.feed.name})
+        assert asked.status_code == 202, asked.text
+        path = f"/v1/index-runs/{asked.json()['id']}"
+        wait_for(lambda: client.get(path).json()["state"] == "finished", "the run")
+        run = client.get(path).json()
+        assert run["counts"]["products"] == 20
+        # the feed is older than the event, which holds
+        assert client.get("/v1/products/p5").json()["price_minor"] == 123456
+        status = client.get("/v1/index-status").json()
+        assert status
