@@ -123,10 +123,19 @@ class BatchBoard:
         """Ids of runs that have not ended."""
         return sorted(self._redis.call("SMEMBERS", RUNNING))
 
-    def claim(self, run_id: str, key: str, message: str) -> Claim | None:
-        """Takes a batch in hand; None if it is done, in another's hand, put off, or its run has ended."""
+    def claim(self, run_id: str, key: str, message: str, collection: str) -> Claim | None:
+        """Takes a batch in hand.
+
+        Args:
+            run_id, key: of the batch.
+            message: its JSON, kept until the batch is done.
+            collection: that the message names.
+
+        Returns:
+            None if it is done, in another's hand or put off, or if its run has ended or writes to another collection.
+        """
         token = secrets.token_hex(8)
-        arguments = (key, token, self._lease_ms, message)
+        arguments = (key, token, self._lease_ms, message, collection)
         verdict, *counts = self._redis.run_script(scripts.CLAIM, (run_prefix(run_id),), arguments)
         return Claim(run_id, key, token, *map(int, counts)) if verdict == "claimed" else None
 

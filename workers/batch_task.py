@@ -70,7 +70,7 @@ class BatchTask:
             self._insist(lambda: self._fleet.sender.send_batch(message))
             return
         text = json.dumps(message.to_json())
-        claim = self._insist(lambda: self._fleet.board.claim(message.run_id, message.key, text))
+        claim = self._insist(lambda: self._fleet.board.claim(message.run_id, message.key, text, message.collection))
         if claim is None:
             return  # done, in another's hand, put off, or its run has ended: whoever is due sends it again
         with self._upkeep.keeping(lambda: self._fleet.board.renew(claim)):

@@ -136,10 +136,11 @@ return 1
 CLAIM = (
     _NOW
     + """
--- KEYS: prefix of the run; ARGV: key, token, lease in ms, message
+-- KEYS: prefix of the run; ARGV: key, token, lease in ms, message, collection that the message names
 local run = KEYS[1]
 local key = ARGV[1]
 if redis.call('HGET', run .. 'info', 'state') ~= 'running' then return {'ended'} end
+if (redis.call('HGET', run .. 'info', 'collection') or '') ~= ARGV[5] then return {'ended'} end
 if redis.call('SISMEMBER', run .. 'done', key) == 1 then return {'done'} end
 local lapses = redis.call('ZSCORE', run .. 'leases', key)
 if lapses and tonumber(lapses) > now then return {'busy'} end

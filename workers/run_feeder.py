@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from indexer.errors import ConfigurationError, StoreLocked
+from indexer.errors import CollectionNotFound, ConfigurationError, StoreLocked
 from indexer.indexing.batch import ProductBatch
-from indexer.indexing.dispatcher import PlannedRun
+from indexer.indexing.dispatcher import PlannedBatch, PlannedRun
 from indexer.indexing.run_ends import begin_run, open_run_writer
 from indexer.ledger.port import RunLedger, RunPlan, RunRecord, RunState
 from indexer.spaces import EmbeddingSpace
@@ -20,6 +20,7 @@ from workers.messages import BatchMessage
 from workers.names import alias_of
 
 _SILENT_S = 60.0
+"""Without a report a run counts as abandoned after this time."""
 
 
 class RunFeeder:
@@ -45,16 +46,23 @@ class RunFeeder:
         """
         ledger = self._fleet.ledger
         with self._shared_writer(plan) as writer:
-            begun = begin_run(plan, ledger, writer)
-            return self._at_its_collection(begun.record, writer)
+            record = begin_run(plan, ledger, writer).record
+            if record.collection and record.collection != writer.collection:
+                ledger.restart(record.run_id)  # what is in the queue names the other collection, and is dropped
+            return self._at_its_collection(record, writer)
 
     def go_on(self, record: RunRecord) -> RunRecord:
         """A run that is on record already, with its collection made.
 
         Raises:
+            CollectionNotFound: the alias answers with another collection by now.
             ConfigurationError, VitrineError: as ``begin``.
         """
         with self._shared_writer(record.plan) as writer:
+            if record.collection and record.collection != writer.collection:
+                raise CollectionNotFound(
+                    f"{record.collection} was replaced by {writer.collection} meanwhile.", "Index the feed again."
+                )
             return self._at_its_collection(record, writer)
 
     @contextmanager
@@ -93,27 +101,23 @@ class RunFeeder:
             FeedError: the feed cannot be read at all.
             VitrineError: Redis does not answer.
         """
-        board, sender, run_id = self._fleet.board, self._fleet.sender, record.run_id
-        already = board.sent_numbers(run_id)
+        already = self._fleet.board.sent_numbers(record.run_id)
         total = max(already, default=-1) + 1
         for planned in run.batches:
             total = max(total, planned.batch.number + 1)
-            if planned.batch.number not in already:
-                if not has_room():
-                    return False
-                message = _message(record, planned.batch)
-                self._fleet.retries.insist(lambda message=message: sender.send_batch(message))  # type: ignore[misc]
-                text = json.dumps(message.to_json())
-                sent = self._fleet.retries.insist(
-                    lambda text=text, planned=planned: board.note_sent(  # type: ignore[misc]
-                        run_id, planned.batch.key, text, planned.fraction
-                    )
-                )
-                if not sent:
-                    return False
+            if planned.batch.number not in already and not (has_room() and self._sent(record, planned)):
+                return False
         sealing = Sealing(total, str(run.broken_off) if run.broken_off else "")
-        self._fleet.retries.insist(lambda: board.seal(run_id, sealing))
+        self._fleet.retries.insist(lambda: self._fleet.board.seal(record.run_id, sealing))
         return True
+
+    def _sent(self, record: RunRecord, planned: PlannedBatch) -> bool:
+        """Sends a batch; returns whether the run still goes on."""
+        insist, board, sender = self._fleet.retries.insist, self._fleet.board, self._fleet.sender
+        message = _message(record, planned.batch)
+        insist(lambda: sender.send_batch(message))
+        text = json.dumps(message.to_json())
+        return insist(lambda: board.note_sent(record.run_id, planned.batch.key, text, planned.fraction))
 
 
 def _message(record: RunRecord, batch: ProductBatch) -> BatchMessage:

@@ -16,6 +16,7 @@ from workers.redis_ledger import BatchPart, RedisLedger
 
 PLAN = RunPlan(alias="products--0123456789ab", feed="/feeds/a.xml", feed_version="1")
 LEASE_S = 0.3
+COLLECTION = "products--0123456789ab--000001"
 
 
 @pytest.fixture
@@ -37,11 +38,13 @@ def board(connection: RedisConnection) -> BatchBoard:
 
 @pytest.fixture
 def run_id(ledger: RedisLedger) -> str:
-    return ledger.begin(PLAN).record.run_id
+    begun = ledger.begin(PLAN).record.run_id
+    ledger.set_collection(begun, COLLECTION)
+    return begun
 
 
 def claimed(board: BatchBoard, run_id: str, key: str = "0") -> Claim:
-    claim = board.claim(run_id, key, f"message {key}")
+    claim = board.claim(run_id, key, f"message {key}", COLLECTION)
     assert claim is not None
     return claim
 
@@ -54,7 +57,7 @@ def done(ledger: RedisLedger, run_id: str, key: str, *parts: BatchPart) -> bool:
 
 def test_a_batch_is_in_one_hand_at_a_time(board: BatchBoard, run_id: str) -> None:
     claim = claimed(board, run_id)
-    assert board.claim(run_id, "0", "again") is None
+    assert board.claim(run_id, "0", "again", COLLECTION) is None
     assert board.renew(claim)
     time.sleep(LEASE_S * 1.5)
     taken_over = claimed(board, run_id)
@@ -68,9 +71,9 @@ def test_a_batch_that_is_done_or_whose_run_has_ended_is_nobodys(
     claimed(board, run_id)
     assert done(ledger, run_id, "0")
     assert not done(ledger, run_id, "0")
-    assert board.claim(run_id, "0", "again") is None
+    assert board.claim(run_id, "0", "again", COLLECTION) is None
     ledger.finish(run_id, RunState.FINISHED)
-    assert board.claim(run_id, "1", "message") is None
+    assert board.claim(run_id, "1", "message", COLLECTION) is None
     assert not board.note_sent(run_id, "1", "message", 0.5)
     assert not done(ledger, run_id, "1")
     assert ledger.run(run_id).counts.products == 1
@@ -80,7 +83,7 @@ def test_a_superseded_run_takes_no_more(board: BatchBoard, ledger: RedisLedger, 
     board.note_sent(run_id, "0", "message", 0.5)
     other = ledger.begin(replace(PLAN, feed_version="2")).record.run_id
     assert ledger.run(run_id).state is RunState.SUPERSEDED
-    assert board.claim(run_id, "0", "message") is None
+    assert board.claim(run_id, "0", "message", COLLECTION) is None
     assert not done(ledger, run_id, "0")
     assert board.running() == [other]
     assert board.take_due(run_id, lost_after_s=0) == []
@@ -120,7 +123,7 @@ def test_a_batch_put_off_waits_for_its_time_and_is_no_suspect(board: BatchBoard,
     board.note_start(claim, alone=False)
     assert board.put_off(claim, 0.1)
     assert not board.put_off(claim, 0.1)
-    assert board.claim(run_id, "0", "a duplicate") is None
+    assert board.claim(run_id, "0", "a duplicate", COLLECTION) is None
     assert board.take_due(run_id, lost_after_s=0) == []
     time.sleep(0.15)
     assert board.take_due(run_id, lost_after_s=None) == ["message 0"]
@@ -181,6 +184,8 @@ def test_restarting_a_run_forgets_what_was_sent(board: BatchBoard, ledger: Redis
     board.note_sent(run_id, "1", "message", 1.0)
     board.seal(run_id, Sealing(2, ""))
     ledger.restart(run_id)
+    assert board.claim(run_id, "0", "message", COLLECTION) is None  # it names a collection that is gone
+    ledger.set_collection(run_id, COLLECTION)
     assert (board.sent_numbers(run_id), board.unfinished(run_id), board.sealing(run_id)) == (frozenset(), 0, None)
     assert ledger.run(run_id).counts == Counts()
     assert claimed(board, run_id).retries == 0
