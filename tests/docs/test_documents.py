@@ -57,6 +57,20 @@ def test_every_error_code_is_documented_with_its_status() -> None:
     assert set(rows) == {leaf.code for leaf in error_leaves()} | others
 
 
+def test_what_the_containers_are_given_are_settings() -> None:
+    named = set(re.findall(r"^\s+VITRINE_([A-Z_]+): ", text_of("docker-compose.yml"), re.MULTILINE))
+    named |= set(re.findall(r"VITRINE_([A-Z_]+)=", text_of("Dockerfile") + text_of("Makefile")))
+    named |= set(re.findall(r"^VITRINE_([A-Z_]+)=", text_of(".env.example"), re.MULTILINE))
+    assert len(named) > 5
+    assert {name.lower() for name in named} - {"profile"} <= set(Settings.model_fields)
+
+
+def test_the_example_of_secrets_names_all_that_the_compose_file_asks_for() -> None:
+    asked = set(re.findall(r"\$\{([A-Z_]+):\?", text_of("docker-compose.yml")))
+    assert asked
+    assert asked <= set(re.findall(r"^([A-Z_]+)=", text_of(".env.example"), re.MULTILINE))
+
+
 def test_codes_in_the_operations_guide_exist() -> None:
     known = set(rows_of("docs/errors.md")) | set(Settings.model_fields)
     table = text_of("docs/operations.md").partition("## What failures look like")[2].partition("\n## ")[0]
