@@ -93,18 +93,19 @@ class RemoteImages:
 
     def _get(self, url: str, validator: str, deadline_s: float) -> FetchedImage | str | None:
         """The picture, where the host redirects to, or None if nothing changed."""
-        host = urlsplit(url).hostname or ""
+        parts = urlsplit(url)
+        host, server = parts.hostname or "", parts.netloc
         left_s = max(0.1, deadline_s - time.monotonic())
         timeouts = {"connect": left_s, "read": left_s, "write": left_s, "pool": left_s}
         headers = [("User-Agent", "Vitrine image indexer"), ("Accept", "image/*"), ("Accept-Encoding", "identity")]
         condition = condition_of(url, validator)
         try:
             with self._hosts[host], ExitStack() as stack:
-                self._silent.check(host)  # only now: it may have fallen silent while this picture waited its turn
+                self._silent.check(server)  # only now: it may have fallen silent while this picture waited its turn
                 response = stack.enter_context(
                     self._pool.stream("GET", url, headers=headers + condition, extensions={"timeout": timeouts})
                 )
-                self._silent.answered(host)
+                self._silent.answered(server)
                 location = _header(response.headers, b"location")
                 if response.status in _REDIRECTS and location:
                     return location
@@ -113,7 +114,7 @@ class RemoteImages:
                 _check_status(response.status, url)
                 return self._read(response, url, deadline_s)
         except (httpcore.ConnectTimeout, httpcore.ReadTimeout) as error:
-            self._silent.timed_out(host)
+            self._silent.timed_out(server)
             raise ImageFetchFailed(f"{url} could not be fetched: {type(error).__name__} {error}.") from error
         except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
             raise ImageFetchFailed(f"{url} could not be fetched: {type(error).__name__} {error}.") from error

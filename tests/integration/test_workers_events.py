@@ -195,7 +195,7 @@ def test_the_api_hands_events_and_runs_to_the_workers(
         path = f"/v1/index-runs/{asked.json()['id']}"
         wait_for(lambda: client.get(path).json()["state"] == "finished", "the run")
         run = client.get(path).json()
-        assert run["counts"]["products"] == 20
+        assert run["counts"]["rows"] == 20
         # the feed is older than the event, which holds
         assert client.get("/v1/products/p5").json()["price_minor"] == 123456
         status = client.get("/v1/index-status").json()

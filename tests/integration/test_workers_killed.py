@@ -1,4 +1,4 @@
-"""kill -9 of a worker, of the dispatcher and of Redis, and a store that refuses: nothing lost, nothing twice."""
+"""kill -9 of a worker, of the dispatcher and of Redis, a store that refuses, a drain: nothing lost, nothing twice."""
 
 from __future__ import annotations
 
@@ -168,3 +168,22 @@ def test_a_store_that_refuses_for_a_while_only_delays(
     fleet.processes.remove(indexing)
     check_exact(fleet, tiny_embedder, PRODUCTS)
     assert "waits" in fleet.logs()  # the batches were put off, beyond what the store's adapter tries by itself
+
+
+def test_a_worker_that_is_told_to_stop_finishes_what_it_has_in_hand(
+    fleet: RunningFleet, catalog_name: str, tmp_path: Path, host: ImageHost, tiny_embedder: Embedder
+) -> None:
+    feed = tmp_path / "feed.jsonl"
+    write_links(feed, [f"{host.url}/held/{number}" for number in range(8)])
+    indexing = fleet.start_index(feed, "--batch-products", "2")
+    wait_for(lambda: host.requests["held"] >= 4, "the workers to begin")
+    leaving = fleet.processes[0]
+    leaving.terminate()
+    time.sleep(0.2)
+    host.released.set()
+    assert leaving.wait(60) == 0
+    assert indexing.wait(120) == 0, fleet.logs()
+    assert host.requests["held"] == 8  # nothing was begun twice
+    fleet.processes.remove(leaving)
+    with fleet.reader(tiny_embedder.space.space_id) as reader:
+        assert reader.status().points == 8
