@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,8 +12,8 @@ from indexer.events.delays import KEPT_DELAYS, percentile
 from indexer.events.merge import merge, newest
 from indexer.events.port import Appended, Applied, ProductEvent, ProductState
 from indexer.events.states import state_from_text, state_to_text
+from indexer.sqlite_file import FileKind, SqliteFile
 
-_SCHEMA_VERSION = 1
 _VARIABLES = 500
 _SCHEMA = """
 CREATE TABLE states (
@@ -27,6 +25,7 @@ CREATE TABLE applied (alias TEXT PRIMARY KEY, sequence INTEGER NOT NULL, events 
 CREATE TABLE delays (id INTEGER PRIMARY KEY AUTOINCREMENT, alias TEXT NOT NULL, delay_s REAL NOT NULL);
 CREATE INDEX delays_of_alias ON delays (alias, id);
 """
+_KIND = FileKind("The event log", EventsUnavailable, (_SCHEMA,))
 
 
 class SqliteEventLog:
@@ -40,28 +39,18 @@ class SqliteEventLog:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = threading.Lock()
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
-            self._db.row_factory = sqlite3.Row
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._migrate()
-        except (sqlite3.Error, OSError) as error:
-            raise self._unavailable(error) from error
+        self._file = SqliteFile(path, _KIND)
 
     def append(self, events: Sequence[ProductEvent]) -> Sequence[Appended]:
         """See ``EventLog``."""
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             return [self._append(db, event) for event in events]
 
     def again(self, product_ids: Sequence[str]) -> int:
         """See ``EventLog``."""
         found = 0
         now = _text(datetime.now(UTC))
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             for product_id in dict.fromkeys(product_ids):
                 found += db.execute(
                     "UPDATE states SET sequence = ?, appended_at = ? WHERE product_id = ?",
@@ -72,7 +61,7 @@ class SqliteEventLog:
     def latest(self, product_ids: Sequence[str]) -> Mapping[str, ProductState]:
         """See ``EventLog``."""
         found: dict[str, ProductState] = {}
-        with self._reading() as db:
+        with self._file.using() as db:
             for start in range(0, len(product_ids), _VARIABLES):
                 part = product_ids[start : start + _VARIABLES]
                 marks = ", ".join("?" * len(part))
@@ -83,17 +72,17 @@ class SqliteEventLog:
     def since(self, sequence: int, limit: int = 256) -> Sequence[ProductState]:
         """See ``EventLog``."""
         query = "SELECT * FROM states WHERE sequence > ? ORDER BY sequence LIMIT ?"
-        with self._reading() as db:
+        with self._file.using() as db:
             return [_state(row) for row in db.execute(query, (sequence, limit))]
 
     def position(self) -> int:
         """See ``EventLog``."""
-        with self._reading() as db:
+        with self._file.using() as db:
             return int(db.execute("SELECT sequence FROM counter").fetchone()[0])
 
     def applied(self, alias: str) -> Applied:
         """See ``EventLog``."""
-        with self._reading() as db:
+        with self._file.using() as db:
             row = db.execute("SELECT sequence, events FROM applied WHERE alias = ?", (alias,)).fetchone()
             if row is None:
                 return Applied()
@@ -102,7 +91,7 @@ class SqliteEventLog:
 
     def advance(self, alias: str, sequence: int, delays_s: Sequence[float] = ()) -> None:
         """See ``EventLog``."""
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             db.execute(
                 "INSERT INTO applied VALUES (?, ?, ?) ON CONFLICT (alias) DO UPDATE SET "
                 "sequence = MAX(sequence, excluded.sequence), events = events + excluded.events",
@@ -117,7 +106,7 @@ class SqliteEventLog:
 
     def compact(self, before: datetime, sequence: int) -> int:
         """See ``EventLog``."""
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             return db.execute(
                 "DELETE FROM states WHERE NOT is_whole AND newest < ? AND sequence <= ?",
                 (_text(before), sequence),
@@ -125,8 +114,7 @@ class SqliteEventLog:
 
     def close(self) -> None:
         """See ``EventLog``."""
-        with self._lock:
-            self._db.close()
+        self._file.close()
 
     def _append(self, db: sqlite3.Connection, event: ProductEvent) -> Appended:
         row = db.execute("SELECT * FROM states WHERE product_id = ?", (event.product_id,)).fetchone()
@@ -151,42 +139,6 @@ class SqliteEventLog:
 
     def _next(self, db: sqlite3.Connection) -> int:
         return int(db.execute("UPDATE counter SET sequence = sequence + 1 RETURNING sequence").fetchone()[0])
-
-    def _migrate(self) -> None:
-        with self._transaction() as db:
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-            if version > _SCHEMA_VERSION:
-                raise EventsUnavailable(
-                    f"The event log {self._path} was written by a newer version of this program.", "Update the program."
-                )
-            if version == 0:
-                for statement in _SCHEMA.split(";"):
-                    db.execute(statement)
-                db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._reading() as db:
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                yield db
-            except BaseException:
-                db.execute("ROLLBACK")
-                raise
-            db.execute("COMMIT")
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            try:
-                yield self._db
-            except sqlite3.Error as error:
-                raise self._unavailable(error) from error
-
-    def _unavailable(self, error: Exception) -> EventsUnavailable:
-        return EventsUnavailable(
-            f"The event log {self._path} cannot be used: {error}.", "Check the folder's rights and the disk's space."
-        )
 
 
 def _state(row: sqlite3.Row) -> ProductState:

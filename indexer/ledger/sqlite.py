@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +25,7 @@ from indexer.ledger.port import (
 )
 from indexer.ledger.reindexes import ReindexCheck, ReindexRecord, ReindexState
 from indexer.products import CatalogProduct
+from indexer.sqlite_file import FileKind, SqliteFile
 
 _COUNT_NAMES = tuple(item.name for item in fields(Counts))
 _VARIABLES = 500
@@ -48,8 +47,7 @@ _REINDEXES = """
 CREATE TABLE reindexes (reindex_id TEXT PRIMARY KEY, record TEXT NOT NULL);
 CREATE TABLE leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, until_s REAL NOT NULL) WITHOUT ROWID;
 """
-_VERSIONS = (_SCHEMA, _REINDEXES)
-"""Statements that lead from each version of the file to the next; its version is how many were run."""
+_KIND = FileKind("The ledger", LedgerUnavailable, (_SCHEMA, _REINDEXES))
 
 
 class SqliteLedger:
@@ -63,21 +61,11 @@ class SqliteLedger:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = threading.Lock()
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
-            self._db.row_factory = sqlite3.Row
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._migrate()
-        except (sqlite3.Error, OSError) as error:
-            raise self._unavailable(error) from error
+        self._file = SqliteFile(path, _KIND)
 
     def begin(self, plan: RunPlan) -> RunBegin:
         """See ``RunLedger``."""
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             row = db.execute("SELECT * FROM runs WHERE alias = ? ORDER BY run_id DESC LIMIT 1", (plan.line,)).fetchone()
             latest = self._record(row) if row else None
             if latest and latest.state == RunState.RUNNING and latest.plan == plan and not plan.retry_of:
@@ -97,14 +85,14 @@ class SqliteLedger:
 
     def restart(self, run_id: str) -> None:
         """See ``RunLedger``."""
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             for table in ("batches", "failures", "seen"):
                 db.execute(f"DELETE FROM {table} WHERE run_id = ?", (run_id,))  # noqa: S608 - the names stand above
             db.execute("UPDATE runs SET collection = '', updated_at = ? WHERE run_id = ?", (_now_text(), run_id))
 
     def set_collection(self, run_id: str, collection: str) -> None:
         """See ``RunLedger``."""
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             db.execute(
                 "UPDATE runs SET collection = ?, updated_at = ? WHERE run_id = ?", (collection, _now_text(), run_id)
             )
@@ -114,7 +102,7 @@ class SqliteLedger:
         columns = ", ".join(_COUNT_NAMES)
         marks = ", ".join("?" * (len(_COUNT_NAMES) + 2))
         values = [getattr(report.counts, name) for name in _COUNT_NAMES]
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             inserted = db.execute(
                 f"INSERT OR IGNORE INTO batches (run_id, number, {columns}) VALUES ({marks})",  # noqa: S608 - fixed names
                 (run_id, report.number, *values),
@@ -138,7 +126,7 @@ class SqliteLedger:
 
     def finish(self, run_id: str, state: RunState, *, removed: int = 0, reason: str = "") -> RunRecord:
         """See ``RunLedger``."""
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             db.execute(
                 "UPDATE runs SET state = ?, removed = ?, reason = ?, updated_at = ? WHERE run_id = ?",
                 (state, removed, reason, _now_text(), run_id),
@@ -149,18 +137,18 @@ class SqliteLedger:
 
     def run(self, run_id: str) -> RunRecord:
         """See ``RunLedger``."""
-        with self._reading():
+        with self._file.using():
             return self._run(run_id)
 
     def runs(self, limit: int = 20) -> Sequence[RunRecord]:
         """See ``RunLedger``."""
-        with self._reading() as db:
+        with self._file.using() as db:
             rows = db.execute("SELECT * FROM runs ORDER BY run_id DESC LIMIT ?", (limit,)).fetchall()
             return [self._record(row) for row in rows]
 
     def failures(self, run_id: str) -> Sequence[Failure]:
         """See ``RunLedger``."""
-        with self._reading() as db:
+        with self._file.using() as db:
             owner = self._failures_owner(run_id)
             rows = db.execute("SELECT * FROM failures WHERE run_id = ? ORDER BY line, product_id, position", (owner,))
             return [_failure(row) for row in rows]
@@ -168,7 +156,7 @@ class SqliteLedger:
     def seen(self, run_id: str, product_ids: Sequence[str]) -> frozenset[str]:
         """See ``RunLedger``."""
         found: set[str] = set()
-        with self._reading() as db:
+        with self._file.using() as db:
             for start in range(0, len(product_ids), _VARIABLES):
                 part = product_ids[start : start + _VARIABLES]
                 marks = ", ".join("?" * len(part))
@@ -179,19 +167,19 @@ class SqliteLedger:
     def save_reindex(self, record: ReindexRecord) -> None:
         """See ``RunLedger``."""
         value = json.dumps(asdict(record), default=datetime.isoformat)
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             db.execute("INSERT OR REPLACE INTO reindexes VALUES (?, ?)", (record.reindex_id, value))
 
     def reindexes(self, limit: int = 20) -> Sequence[ReindexRecord]:
         """See ``RunLedger``."""
-        with self._reading() as db:
+        with self._file.using() as db:
             rows = db.execute("SELECT record FROM reindexes ORDER BY reindex_id DESC LIMIT ?", (limit,)).fetchall()
         return [_reindex(json.loads(row["record"])) for row in rows]
 
     def lease(self, name: str, holder: str, ttl_s: float) -> str:
         """See ``RunLedger``; the clock is this machine's, whose file it is."""
         now_s = time.time()
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             row = db.execute("SELECT holder FROM leases WHERE name = ? AND until_s > ?", (name, now_s)).fetchone()
             if row is not None and row["holder"] != holder:
                 return str(row["holder"])
@@ -200,32 +188,23 @@ class SqliteLedger:
 
     def release(self, name: str, holder: str) -> None:
         """See ``RunLedger``."""
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             db.execute("DELETE FROM leases WHERE name = ? AND holder = ?", (name, holder))
 
     def close(self) -> None:
         """See ``RunLedger``."""
-        with self._lock:
-            self._db.close()
-
-    def _migrate(self) -> None:
-        with self._transaction() as db:
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-            if version > len(_VERSIONS):
-                raise LedgerUnavailable(
-                    f"The ledger {self._path} was written by a newer version of this program.", "Update the program."
-                )
-            for statement in ";".join(_VERSIONS[version:]).split(";"):
-                db.execute(statement)
-            db.execute(f"PRAGMA user_version = {len(_VERSIONS)}")
+        self._file.close()
 
     def _failures_owner(self, run_id: str) -> str:
         return self._run(run_id).plan.retry_of or run_id
 
     def _run(self, run_id: str) -> RunRecord:
-        row = self._db.execute("SELECT * FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+        row = self._file.connection.execute("SELECT * FROM runs WHERE run_id = ?", (run_id,)).fetchone()
         if row is None:
-            latest = [item[0] for item in self._db.execute("SELECT run_id FROM runs ORDER BY run_id DESC LIMIT 3")]
+            latest = [
+                item[0]
+                for item in self._file.connection.execute("SELECT run_id FROM runs ORDER BY run_id DESC LIMIT 3")
+            ]
             raise RunNotFound(
                 f"There is no run {run_id}.", f"The latest: {', '.join(latest)}." if latest else "There is none yet."
             )
@@ -234,7 +213,7 @@ class SqliteLedger:
     def _record(self, row: sqlite3.Row) -> RunRecord:
         sums = ", ".join(f"COALESCE(SUM({name}), 0) AS {name}" for name in _COUNT_NAMES)
         query = f"SELECT COUNT(*) AS batches, {sums} FROM batches WHERE run_id = ?"  # noqa: S608 - fixed names
-        totals = self._db.execute(query, (row["run_id"],)).fetchone()
+        totals = self._file.connection.execute(query, (row["run_id"],)).fetchone()
         counts = Counts(**{name: totals[name] for name in _COUNT_NAMES}) + Counts(removed=row["removed"])
         return RunRecord(
             run_id=row["run_id"],
@@ -246,30 +225,6 @@ class SqliteLedger:
             reason=row["reason"],
             started_at=datetime.fromisoformat(row["started_at"]),
             updated_at=datetime.fromisoformat(row["updated_at"]),
-        )
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._reading() as db:
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                yield db
-            except BaseException:
-                db.execute("ROLLBACK")
-                raise
-            db.execute("COMMIT")
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            try:
-                yield self._db
-            except sqlite3.Error as error:
-                raise self._unavailable(error) from error
-
-    def _unavailable(self, error: Exception) -> LedgerUnavailable:
-        return LedgerUnavailable(
-            f"The ledger {self._path} cannot be used: {error}.", "Check the folder's rights and the disk's space."
         )
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +12,7 @@ from pathlib import Path
 from indexer.errors import EventsUnavailable, RunNotFound
 from indexer.ledger.port import new_run_id
 from indexer.requests.port import RequestState, RunOrder, RunRequest
+from indexer.sqlite_file import FileKind, SqliteFile
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS requests (
@@ -21,6 +20,7 @@ CREATE TABLE IF NOT EXISTS requests (
     fraction REAL NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '',
     requested_at TEXT NOT NULL, updated_at TEXT NOT NULL) WITHOUT ROWID
 """
+_KIND = FileKind("The work queue", EventsUnavailable, (_SCHEMA,))
 
 
 class SqliteWorkQueue:
@@ -34,17 +34,7 @@ class SqliteWorkQueue:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = threading.Lock()
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
-            self._db.row_factory = sqlite3.Row
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.execute(_SCHEMA)
-        except (sqlite3.Error, OSError) as error:
-            raise self._unavailable(error) from error
+        self._file = SqliteFile(path, _KIND)
 
     def announce(self, product_ids: Sequence[str]) -> None:
         """See ``WorkQueue``; the indexer process looks into the event log by itself."""
@@ -52,7 +42,7 @@ class SqliteWorkQueue:
     def request_run(self, order: RunOrder) -> RunRequest:
         """See ``WorkQueue``."""
         request_id, now = new_run_id(), _now_text()
-        with self._using() as db:
+        with self._file.using() as db:
             db.execute(
                 "INSERT INTO requests (request_id, run_order, state, requested_at, updated_at) VALUES (?, ?, ?, ?, ?)",
                 (request_id, json.dumps(asdict(order)), RequestState.QUEUED, now, now),
@@ -61,7 +51,7 @@ class SqliteWorkQueue:
 
     def request(self, request_id: str) -> RunRequest:
         """See ``WorkQueue``."""
-        with self._using() as db:
+        with self._file.using() as db:
             row = db.execute("SELECT * FROM requests WHERE request_id = ?", (request_id,)).fetchone()
         if row is None:
             raise RunNotFound(f"No index run {request_id} was asked for.")
@@ -69,13 +59,13 @@ class SqliteWorkQueue:
 
     def requests(self, limit: int = 20) -> Sequence[RunRequest]:
         """See ``WorkQueue``."""
-        with self._using() as db:
+        with self._file.using() as db:
             query = "SELECT * FROM requests ORDER BY request_id DESC LIMIT ?"
             return [_request(row) for row in db.execute(query, (limit,))]
 
     def oldest(self) -> RunRequest | None:
         """The request whose turn it is: the oldest that did not end, so also one whose process died with it."""
-        with self._using() as db:
+        with self._file.using() as db:
             row = db.execute(
                 "SELECT * FROM requests WHERE state IN (?, ?) ORDER BY request_id LIMIT 1",
                 (RequestState.RUNNING, RequestState.QUEUED),
@@ -84,7 +74,7 @@ class SqliteWorkQueue:
 
     def begin(self, request_id: str) -> int:
         """Records that a request is begun once more; returns how often it was since it last got any further."""
-        with self._using() as db:
+        with self._file.using() as db:
             row = db.execute(
                 "UPDATE requests SET state = ?, attempts = attempts + 1, updated_at = ? WHERE request_id = ? "
                 "RETURNING attempts",
@@ -94,7 +84,7 @@ class SqliteWorkQueue:
 
     def put_back(self, request_id: str) -> None:
         """Records that a request was left alone in order, to be begun again."""
-        with self._using() as db:
+        with self._file.using() as db:
             db.execute(
                 "UPDATE requests SET attempts = 0, state = CASE WHEN run_id = '' THEN ? ELSE state END "
                 "WHERE request_id = ?",
@@ -112,29 +102,15 @@ class SqliteWorkQueue:
 
     def close(self) -> None:
         """See ``WorkQueue``."""
-        with self._lock:
-            self._db.close()
+        self._file.close()
 
     def _set(self, request_id: str, state: RequestState, run_id: str, fraction: float, reason: str) -> None:
-        with self._using() as db:
+        with self._file.using() as db:
             db.execute(
                 "UPDATE requests SET attempts = CASE WHEN ? > fraction THEN 0 ELSE attempts END, state = ?, "
                 "run_id = ?, fraction = MAX(fraction, ?), reason = ?, updated_at = ? WHERE request_id = ?",
                 (fraction, state, run_id, fraction, reason, _now_text(), request_id),
             )
-
-    @contextmanager
-    def _using(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            try:
-                yield self._db
-            except sqlite3.Error as error:
-                raise self._unavailable(error) from error
-
-    def _unavailable(self, error: Exception) -> EventsUnavailable:
-        return EventsUnavailable(
-            f"The work queue {self._path} cannot be used: {error}.", "Check the folder's rights and the disk's space."
-        )
 
 
 def _request(row: sqlite3.Row) -> RunRequest:
