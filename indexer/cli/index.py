@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from indexer import bootstrap
+from indexer.catalog import open_feed
 from indexer.cli.flags import add_settings_flags, settings_of
 from indexer.cli.run_summary import supervise
 from indexer.indexing.run import IndexOptions, index_feed
@@ -32,6 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs ``index``."""
     settings = settings_of(arguments).settings
     options = IndexOptions(arguments.full, arguments.limit, settings.batch_products, settings.default_currency)
+    # before seconds go into the model: a wrong path is told at once
+    open_feed(arguments.feed, default_currency=settings.default_currency)
     with bootstrap.dispatching(settings) as dispatcher:
         return supervise(lambda listen: index_feed(arguments.feed, options, dispatcher, listen), dispatcher.ledger)
 

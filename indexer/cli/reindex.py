@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from indexer import bootstrap
+from indexer.catalog import open_feed
 from indexer.cli.console import escaped, messages, progress_display
 from indexer.cli.exit_codes import STOPPED
 from indexer.cli.flags import add_settings_flags, settings_of
@@ -53,6 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
         limits=settings.verify_limits(),
     )
     old = _settings_without_model(arguments) if arguments.golden else None
+    # before seconds go into the model: a wrong path is told at once
+    open_feed(arguments.feed, default_currency=settings.default_currency)
     with bootstrap.reindexing(settings, arguments.golden, old) as parts:
         record = _supervised(arguments.feed, options, parts)
         return STOPPED if record is None else conclude(record, parts.parts.ledger)

@@ -99,6 +99,8 @@ def test_status_shows_collections_and_runs(run: Run, catalog: DrawnCatalog) -> N
     ("arguments", "message"),
     [
         (["index", "/no/such/feed.xml"], "feed.xml"),
+        (["index", "/no/such/feed.xml", "--model", "local-dir:/no/such/folder"], "feed.xml"),
+        (["reindex", "/no/such/feed.xml", "--model", "local-dir:/no/such/folder"], "feed.xml"),
         (["index", "FEED", "--model", "local-dir:/no/such/folder"], "checkpoint folder"),
         (["index", "FEED", "--model", "ViT-B-32-SigLIP2-25"], "Did you mean"),
         (["index", "FEED", "--full", "--limit", "3"], "limit"),
