@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from indexer.embedding.port import Embedder
 from indexer.errors import ConfigurationError
@@ -33,6 +33,9 @@ from indexer.requests.port import WorkQueue
 from indexer.requests.sqlite import SqliteWorkQueue
 from indexer.settings import Settings
 from indexer.store.port import Alias, VectorStore
+
+Check: TypeAlias = Callable[[], object]
+"""Raises a VitrineError if something is wrong."""
 
 
 def open_store(settings: Settings, *, read_only: bool = False) -> VectorStore:
@@ -123,14 +126,18 @@ def open_embedder(settings: Settings) -> Embedder:
 
 
 @contextmanager
-def dispatching(settings: Settings) -> Iterator[Dispatcher]:
+def dispatching(settings: Settings, before_model: Check | None = None) -> Iterator[Dispatcher]:
     """Whoever carries out index runs, released at the end.
+
+    Args:
+        settings: effective ones.
+        before_model: see ``indexing``; not called where workers have the model, as nothing is slow here then.
 
     Raises:
         VitrineError: a part cannot be had.
     """
     if settings.dispatcher == "inline":
-        with indexing(settings) as parts:
+        with indexing(settings, before_model) as parts:
             yield InlineDispatcher(parts)
         return
     with _installed("vitrine.dispatchers", settings.dispatcher)(settings) as dispatcher:
@@ -150,8 +157,12 @@ def queue_status(settings: Settings) -> Sequence[QueueStatus]:
 
 
 @contextmanager
-def indexing(settings: Settings) -> Iterator[IndexParts]:
+def indexing(settings: Settings, before_model: Check | None = None) -> Iterator[IndexParts]:
     """All that an index run needs, released at the end.
+
+    Args:
+        settings: effective ones.
+        before_model: called when all but the model is there: what else may be wrong is told before seconds go into it.
 
     Raises:
         VitrineError: a part cannot be had.
@@ -164,6 +175,8 @@ def indexing(settings: Settings) -> Iterator[IndexParts]:
         stack.callback(events.close)
         store = open_store(settings)
         stack.callback(store.close)
+        if before_model:
+            before_model()
         embedder = open_embedder(settings)
         remote = RemoteImages(settings.image_limits(), settings.download_limits())
         stack.callback(remote.close)
@@ -209,26 +222,29 @@ def following(settings: Settings, tell: Callable[[str], None]) -> Iterator[Follo
 
 
 @contextmanager
-def reindexing(settings: Settings, golden: Path | None = None, old: Settings | None = None) -> Iterator[ReindexParts]:
+def reindexing(
+    settings: Settings, golden: Path | None = None, old: Settings | None = None, before_model: Check | None = None
+) -> Iterator[ReindexParts]:
     """All that a reindex needs, released at the end.
 
     Args:
         settings: of the model that the catalog is indexed with anew.
         golden: labelled queries to compare the new index with the one that serves.
         old: settings of the model that serves now, if it may be another one.
+        before_model: see ``indexing``.
 
     Raises:
         VitrineError: a part cannot be had.
     """
     with ExitStack() as stack:
         queries = [] if golden is None else read_queries(golden, where={})
-        parts = stack.enter_context(indexing(settings))
+        parts = stack.enter_context(indexing(settings, before_model))
         dispatcher: Dispatcher = InlineDispatcher(parts)
         if settings.dispatcher != "inline":
             dispatcher = stack.enter_context(_installed("vitrine.dispatchers", settings.dispatcher)(settings))
         events = open_event_log(settings)
         stack.callback(events.close)
-        applier = EventApplier(events, parts.pipeline, parts.embedder, batch_products=settings.batch_products)
+        applier = _applier(events, parts, settings)
         compared = partial(_golden, queries, settings, old or settings, parts) if queries else None
         yield ReindexParts(parts, dispatcher, EventCatchUp(events, lambda: applier), compared)
 
@@ -252,12 +268,14 @@ def switching(settings: Settings) -> Iterator[SwitchParts]:
         def applier() -> EventApplier:
             if not loaded:
                 parts = stack.enter_context(indexing(settings))
-                loaded.append(
-                    EventApplier(events, parts.pipeline, parts.embedder, batch_products=settings.batch_products)
-                )
+                loaded.append(_applier(events, parts, settings))
             return loaded[0]
 
         yield SwitchParts(store, ledger, EventCatchUp(events, applier), settings.catalog)
+
+
+def _applier(events: EventLog, parts: IndexParts, settings: Settings) -> EventApplier:
+    return EventApplier(events, parts.pipeline, parts.embedder, batch_products=settings.batch_products)
 
 
 @contextmanager

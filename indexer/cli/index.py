@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs ``index``."""
     settings = settings_of(arguments).settings
     options = IndexOptions(arguments.full, arguments.limit, settings.batch_products, settings.default_currency)
-    # before seconds go into the model: a wrong path is told at once
-    open_feed(arguments.feed, default_currency=settings.default_currency)
-    with bootstrap.dispatching(settings) as dispatcher:
+    readable = partial(open_feed, arguments.feed, default_currency=settings.default_currency)
+    with bootstrap.dispatching(settings, before_model=readable) as dispatcher:
         return supervise(lambda listen: index_feed(arguments.feed, options, dispatcher, listen), dispatcher.ledger)
 
 

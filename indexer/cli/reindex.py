@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from indexer import bootstrap
 from indexer.catalog import open_feed
-from indexer.cli.console import escaped, messages, progress_display
 from indexer.cli.exit_codes import STOPPED
 from indexer.cli.flags import add_settings_flags, settings_of
 from indexer.cli.reindex_summary import conclude
-from indexer.errors import FeedError, VitrineError
-from indexer.indexing.progress import IndexProgress
-from indexer.ledger.reindexes import ReindexRecord
-from indexer.reindex.parts import ReindexOptions, ReindexParts
+from indexer.cli.run_summary import shown
+from indexer.reindex.parts import ReindexOptions
 from indexer.reindex.reindexer import reindex
 from indexer.settings import Settings
 
@@ -54,33 +52,10 @@ def run(arguments: argparse.Namespace) -> int:
         limits=settings.verify_limits(),
     )
     old = _settings_without_model(arguments) if arguments.golden else None
-    # before seconds go into the model: a wrong path is told at once
-    open_feed(arguments.feed, default_currency=settings.default_currency)
-    with bootstrap.reindexing(settings, arguments.golden, old) as parts:
-        record = _supervised(arguments.feed, options, parts)
+    readable = partial(open_feed, arguments.feed, default_currency=settings.default_currency)
+    with bootstrap.reindexing(settings, arguments.golden, old, before_model=readable) as parts:
+        record = shown(lambda listen: reindex(arguments.feed, options, parts, listen), _KEPT)
         return STOPPED if record is None else conclude(record, parts.parts.ledger)
-
-
-def _supervised(feed: Path, options: ReindexOptions, parts: ReindexParts) -> ReindexRecord | None:
-    """The record; None after saying what stopped it on the way."""
-    begun = False
-    try:
-        with progress_display() as show:
-
-            def listen(progress: IndexProgress) -> None:
-                nonlocal begun
-                begun = True
-                show(progress)
-
-            return reindex(feed, options, parts, listen)
-    except KeyboardInterrupt:
-        messages().print(f"Interrupted. {_KEPT}")
-        raise
-    except VitrineError as error:
-        if not begun or isinstance(error, FeedError):
-            raise
-        messages().print(f"[bold red]stopped[/]: {escaped(str(error))} {_KEPT}")
-        return None
 
 
 def _settings_without_model(arguments: argparse.Namespace) -> Settings:
