@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from typing import TypeVar
 
 from indexer.cli.console import escaped, messages, output, progress_display
 from indexer.cli.exit_codes import DONE, DONE_WITH_FAILURES, STOPPED
@@ -11,6 +12,7 @@ from indexer.errors import FeedError, VitrineError
 from indexer.indexing.progress import IndexProgress, ProgressListener
 from indexer.ledger.port import RunLedger, RunRecord, RunState
 
+_T = TypeVar("_T")
 _SHOWN_FAILURES = 5
 _KEPT = "Finished batches are kept; the same command goes on from there."
 
@@ -25,6 +27,24 @@ def supervise(action: Callable[[ProgressListener], RunRecord], ledger: RunLedger
         VitrineError: before the run began.
         KeyboardInterrupt: after saying that nothing is lost.
     """
+    record = shown(action, _KEPT)
+    return STOPPED if record is None else _conclude(record, ledger)
+
+
+def shown(action: Callable[[ProgressListener], _T], kept: str) -> _T | None:
+    """Does something long with a progress display.
+
+    Args:
+        action: told whom to tell of its progress.
+        kept: a sentence for when it is stopped on the way: what is not lost, and how it goes on.
+
+    Returns:
+        What it returns; None after saying what stopped it on the way.
+
+    Raises:
+        VitrineError: before it began, or of the feed.
+        KeyboardInterrupt: after saying that nothing is lost.
+    """
     begun = False
     try:
         with progress_display() as show:
@@ -34,16 +54,15 @@ def supervise(action: Callable[[ProgressListener], RunRecord], ledger: RunLedger
                 begun = True
                 show(progress)
 
-            record = action(listen)
+            return action(listen)
     except KeyboardInterrupt:
-        messages().print(f"Interrupted. {_KEPT}")
+        messages().print(f"Interrupted. {kept}")
         raise
     except VitrineError as error:
         if not begun or isinstance(error, FeedError):
             raise
-        messages().print(f"[bold red]stopped[/]: {escaped(str(error))} {_KEPT}")
-        return STOPPED
-    return _conclude(record, ledger)
+        messages().print(f"[bold red]stopped[/]: {escaped(str(error))} {kept}")
+        return None
 
 
 def _conclude(record: RunRecord, ledger: RunLedger) -> int:

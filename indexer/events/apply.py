@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from indexer.embedding.port import Embedder
-from indexer.errors import ModelFailed, VitrineError, WorkerLost
+from indexer.errors import ModelFailed, WorkerLost
 from indexer.events.in_hand import InHand
 from indexer.events.merge import Deleted, Patched, Replaced, resolve
 from indexer.events.port import EventLog, ProductState
@@ -16,7 +16,6 @@ from indexer.indexing.batch import ProductBatch
 from indexer.indexing.pipeline import IndexPipeline
 from indexer.ledger.port import BatchReport, Counts, Failure, RunPlan, Stage
 from indexer.points import PointPayload, StoredPoint, version_text, with_product_fields
-from indexer.products import CatalogProduct
 from indexer.store.port import Alias, BatchChange, CollectionWriter, PayloadUpdate
 
 _MAX_ROUNDS = 8
@@ -136,7 +135,7 @@ class EventApplier:
                 together.append(item)
             elif self._in_hand.is_poison(key):
                 lost = WorkerLost("The indexer process died each time with this product in hand, so it is left out.")
-                tally.failures[item.product.product_id] = [_product_failure(item.product, lost, Stage.DECODE)]
+                tally.failures[item.product.product_id] = [Failure.of(item.product, lost, Stage.DECODE)]
             else:
                 yield [item]
         for start in range(0, len(together), self._batch_products):
@@ -151,7 +150,7 @@ class EventApplier:
             # one picture that breaks the model must not stop the events behind it; a broken model must
             self._embedder.embed_texts(["a photo"])
             if len(whole) == 1:
-                tally.failures[whole[0].product.product_id] = [_product_failure(whole[0].product, error, Stage.EMBED)]
+                tally.failures[whole[0].product.product_id] = [Failure.of(whole[0].product, error, Stage.EMBED)]
                 return
             for item in whole:
                 self._index([item], writer, tally)
@@ -205,17 +204,3 @@ def _with_fields(payload: PointPayload, outcome: Patched) -> PointPayload:
 def _key(state: ProductState) -> str:
     """Of what is applied; another state of the product is another thing, and above suspicion."""
     return f"{state.sequence} {state.product_id}"
-
-
-def _product_failure(product: CatalogProduct, error: VitrineError, stage: Stage) -> Failure:
-    return Failure(
-        product_id=product.product_id,
-        position=None,
-        image_ref="",
-        stage=stage,
-        code=error.code,
-        reason=str(error),
-        retryable=error.retryable,
-        line=product.line,
-        product=product,
-    )

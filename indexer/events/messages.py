@@ -117,13 +117,11 @@ ImageRefs = Annotated[
 ]
 
 
-class ProductBody(BaseModel):
-    """A whole product; what is left out is empty."""
+class _OptionalFields(BaseModel):
+    """What a product may say of itself."""
 
     model_config = ConfigDict(extra="forbid")
 
-    title: Title
-    image_refs: ImageRefs
     description: Text = ""
     link: Link = ""
     category: Category = []
@@ -134,6 +132,13 @@ class ProductBody(BaseModel):
     item_group_id: Text = ""
     attributes: Attributes = {}
     updated_at: Version | None = None
+
+
+class ProductBody(_OptionalFields):
+    """A whole product; what is left out is empty."""
+
+    title: Title
+    image_refs: ImageRefs
 
     @model_validator(mode="after")
     def _price_has_a_currency(self) -> Self:
@@ -142,22 +147,10 @@ class ProductBody(BaseModel):
         return self
 
 
-class FieldsBody(BaseModel):
+class FieldsBody(_OptionalFields):
     """Single fields of a product; what is left out stays as it is, null says that it is not known."""
 
-    model_config = ConfigDict(extra="forbid")
-
     title: Title = ""
-    description: Text = ""
-    link: Link = ""
-    category: Category = []
-    brand: Text = ""
-    price_minor: Price | None = None
-    currency: Currency = ""
-    in_stock: InStock | None = None
-    item_group_id: Text = ""
-    attributes: Attributes = {}
-    updated_at: Version | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:

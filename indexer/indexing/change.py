@@ -116,20 +116,7 @@ def failed_report(batch: ProductBatch, error: VitrineError, stage: Stage) -> Bat
         stage: where it came up.
     """
     failures = [_row_failure(row) for row in batch.row_errors]
-    failures += [
-        Failure(
-            product_id=product.product_id,
-            position=None,
-            image_ref="",
-            stage=stage,
-            code=error.code,
-            reason=str(error),
-            retryable=error.retryable,
-            line=product.line,
-            product=product,
-        )
-        for product in batch.products
-    ]
+    failures += [Failure.of(product, error, stage) for product in batch.products]
     report = _report(batch, [_Changed(product, (), _NOTHING) for product in batch.products], {})
     counts = replace(
         report.counts, images=sum(len(product.image_refs) for product in batch.products), failed=len(failures)
@@ -185,17 +172,7 @@ def _product_change(product: CatalogProduct, outcomes: Sequence[ImageOutcome], a
 def _image_failure(product: CatalogProduct, outcome: ImageOutcome) -> Failure:
     error = outcome.error
     assert error is not None  # noqa: S101 - the caller asks only for failed ones
-    return Failure(
-        product_id=product.product_id,
-        position=outcome.position,
-        image_ref=outcome.ref,
-        stage=outcome.stage,
-        code=error.code,
-        reason=str(error),
-        retryable=error.retryable,
-        line=product.line,
-        product=product,
-    )
+    return Failure.of(product, error, outcome.stage, outcome.position, outcome.ref)
 
 
 def _row_failure(error: RowError) -> Failure:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Protocol
 
+from indexer.errors import VitrineError
 from indexer.ledger.reindexes import ReindexRecord
 from indexer.products import CatalogProduct
 
@@ -102,6 +103,28 @@ class Failure:
     retryable: bool
     line: int
     product: CatalogProduct | None = None
+
+    @classmethod
+    def of(
+        cls,
+        product: CatalogProduct,
+        error: VitrineError,
+        stage: Stage,
+        position: int | None = None,
+        image_ref: str = "",
+    ) -> Failure:
+        """The failure of a product, or of one picture of it."""
+        return cls(
+            product_id=product.product_id,
+            position=position,
+            image_ref=image_ref,
+            stage=stage,
+            code=error.code,
+            reason=str(error),
+            retryable=error.retryable,
+            line=product.line,
+            product=product,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ from indexer.ledger.sqlite import SqliteLedger
 from indexer.store.edge_store import EdgeStore
 from indexer.store.port import CollectionReader
 from indexer.store.tuning import IndexTuning
+from tests.fleet import RunningFleet
+from tests.image_host import ImageHost, running_image_host
+from tests.qdrant_server import remove_catalog
 
 LIMITS = ImageLimits()
 
@@ -71,3 +75,18 @@ def open_shop(tmp_path: Path, tiny_embedder: Embedder) -> Iterator[Callable[...,
 @pytest.fixture
 def shop(open_shop: Callable[..., Shop]) -> Shop:
     return open_shop()
+
+
+@pytest.fixture
+def catalog_name(fleet: RunningFleet, qdrant_url: str) -> Iterator[str]:
+    """A catalog of the test's own; the workers of its module's fleet write to whatever catalog a message names."""
+    fleet.settings["catalog"] = name = f"test_{secrets.token_hex(6)}"
+    yield name
+    remove_catalog(qdrant_url, name)
+
+
+@pytest.fixture
+def host() -> Iterator[ImageHost]:
+    """A host of pictures that answers well, badly or not at all."""
+    with running_image_host() as running:
+        yield running

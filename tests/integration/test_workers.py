@@ -15,10 +15,9 @@ from indexer.embedding.port import Embedder
 from indexer.ledger.port import Counts, RunPlan, RunState, Stage
 from indexer.store.port import CollectionReader
 from tests.fleet import RunningFleet, running_fleet, wait_for
-from tests.image_host import ImageHost, running_image_host
+from tests.image_host import ImageHost
 from tests.integration.conftest import Shop
 from tests.pictures import DrawnCatalog, catalog_row, draw_catalog, write_feed
-from tests.qdrant_server import remove_catalog
 from tests.redis_server import RedisServer, require_redis
 from workers.celery_app import create_celery
 from workers.messages import BatchMessage
@@ -45,20 +44,6 @@ def fleet(tmp_path_factory: pytest.TempPathFactory, tiny_model: str, qdrant_url:
             yield running
     finally:
         redis.stop()
-
-
-@pytest.fixture
-def catalog_name(fleet: RunningFleet, qdrant_url: str) -> Iterator[str]:
-    """A catalog of the test's own; the workers write to whatever catalog a message names."""
-    fleet.settings["catalog"] = name = f"test_{secrets.token_hex(6)}"
-    yield name
-    remove_catalog(qdrant_url, name)
-
-
-@pytest.fixture
-def host() -> Iterator[ImageHost]:
-    with running_image_host() as running:
-        yield running
 
 
 def points_of(reader: CollectionReader, product_ids: Sequence[str]) -> dict[Any, Any]:

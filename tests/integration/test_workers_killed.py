@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,9 +11,8 @@ import pytest
 from indexer.embedding.port import Embedder
 from indexer.ledger.port import Counts, RunRecord, RunState
 from tests.fleet import RunningFleet, running_fleet, wait_for
-from tests.image_host import ImageHost, running_image_host
+from tests.image_host import ImageHost
 from tests.pictures import catalog_row, write_feed
-from tests.qdrant_server import remove_catalog
 from tests.redis_server import RedisServer, require_redis
 from tests.refusing_proxy import RefusingProxy, running_proxy
 
@@ -49,19 +47,6 @@ def fleet(
         running.start_worker()
         running.start_worker()
         running.wait_for_workers(2)
-        yield running
-
-
-@pytest.fixture
-def catalog_name(fleet: RunningFleet, qdrant_url: str) -> Iterator[str]:
-    fleet.settings["catalog"] = name = f"test_{secrets.token_hex(6)}"
-    yield name
-    remove_catalog(qdrant_url, name)
-
-
-@pytest.fixture
-def host() -> Iterator[ImageHost]:
-    with running_image_host() as running:
         yield running
 
 
