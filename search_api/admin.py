@@ -5,14 +5,24 @@ from __future__ import annotations
 import hmac
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from indexer.errors import AdminDisabled, AdminKeyRequired, EventsUnavailable, RunNotFound
+from indexer.errors import (
+    AdminDisabled,
+    AdminKeyRequired,
+    CollectionNotFound,
+    EventsUnavailable,
+    RunNotFound,
+    SpaceMismatch,
+    VitrineError,
+)
 from indexer.events.port import Appended, Applied, EventLog, ProductEvent
 from indexer.indexing.run import IndexOptions
 from indexer.ledger.port import Failure, RunLedger, RunRecord
 from indexer.requests.port import RunOrder, RunRequest, WorkQueue
+from indexer.store.port import CollectionReader
 from search_api.feeds import FeedFolder
 
 _log = logging.getLogger(__name__)
@@ -81,6 +91,7 @@ class AdminParts:
     queue: WorkQueue
     feeds: FeedFolder
     alias_name: Callable[[], str]
+    reader: Callable[[], CollectionReader]
 
 
 class AdminService:
@@ -109,12 +120,16 @@ class AdminService:
         return appended
 
     def status(self) -> EventStatus:
-        """How far the index is behind.
+        """How far the index is behind; what it says is applied, this process finds from now on.
 
         Raises:
             ModelLoading: the model, whose space names the index, is not loaded yet.
+            StoreError: what is applied cannot be searched.
         """
-        return EventStatus(self._parts.log.position(), self._parts.log.applied(self._parts.alias_name()))
+        status = EventStatus(self._parts.log.position(), self._parts.log.applied(self._parts.alias_name()))
+        with suppress(CollectionNotFound, SpaceMismatch):  # nothing is published yet
+            self._parts.reader().refresh()
+        return status
 
     def request_feed(self, name: str, *, full: bool, limit: int) -> IndexRun:
         """Asks for a feed to be indexed.
@@ -150,7 +165,7 @@ class AdminService:
         return sorted(found, key=lambda run: run.run_id, reverse=True)[:limit]
 
     def run(self, run_id: str) -> IndexRun:
-        """A run, by the id of the request or of the ledger.
+        """A run, by the id of the request or of the ledger; what it published, this process finds from now on.
 
         Raises:
             RunNotFound: no such run.
@@ -158,8 +173,13 @@ class AdminService:
         try:
             request = self._parts.queue.request(run_id)
         except RunNotFound:
-            return IndexRun(None, self._parts.ledger.run(run_id))
-        return IndexRun(request, self._record(request, {}))
+            found = IndexRun(None, self._parts.ledger.run(run_id))
+        else:
+            found = IndexRun(request, self._record(request, {}))
+        # whoever waits for the end of a run searches next; what is wrong with the index, if anything, is told there
+        with suppress(VitrineError):
+            self._parts.reader().refresh()
+        return found
 
     def failures(self, run_id: str) -> Sequence[Failure]:
         """What is still missing of a run; nothing of one that has not begun.

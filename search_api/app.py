@@ -52,7 +52,7 @@ def create_app(
         max_text_chars=settings.query_text_max_chars,
     )
 
-    admin_service = _admin_service(settings, gate) if settings.admin_key.get_secret_value() else None
+    admin_service = _admin_service(settings, gate, service) if settings.admin_key.get_secret_value() else None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001 - FastAPI's signature
@@ -86,7 +86,7 @@ def create_app(
     return app
 
 
-def _admin_service(settings: Settings, gate: ModelGate) -> AdminService:
+def _admin_service(settings: Settings, gate: ModelGate, service: SearchService) -> AdminService:
     return AdminService(
         AdminParts(
             bootstrap.open_event_log(settings),
@@ -94,5 +94,6 @@ def _admin_service(settings: Settings, gate: ModelGate) -> AdminService:
             bootstrap.open_work_queue(settings),
             FeedFolder(settings.feeds_dir),
             lambda: Alias(settings.catalog, gate.embedder.space.space_id).name,
+            service.reader,
         )
     )

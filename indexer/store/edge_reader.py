@@ -10,7 +10,7 @@ from uuid import UUID
 
 import numpy as np
 
-from indexer.errors import StoreDamaged, VitrineError
+from indexer.errors import StoreDamaged, StoreUnavailable, VitrineError
 from indexer.points import StoredPoint, Vectors
 from indexer.spaces import EmbeddingSpace
 from indexer.store.edge_shard import EdgeShard
@@ -27,7 +27,7 @@ class _OpenGeneration:
     collection: str
     space: EmbeddingSpace
     shard: EdgeShard
-    pointer_version: int
+    pointer: bytes
     queries: int = 0
     retired: bool = False
 
@@ -61,6 +61,9 @@ class EdgeCollectionReader:
     def vectors(self, ids: Sequence[UUID]) -> Mapping[UUID, Vectors]:
         """See ``CollectionReader``."""
         return self._shard.vectors(ids) if ids else {}
+
+    def refresh(self) -> None:
+        """See ``CollectionReader``; what is published does not change."""
 
     def status(self) -> CollectionStatus:
         """See ``CollectionReader``."""
@@ -134,11 +137,11 @@ class EdgeReader:
             StoreDamaged: the generation cannot be opened.
         """
         with self._refreshing:
-            version = self._pointer_version()
+            pointer = self._pointer()
             before = self._open
-            if before is not None and before.pointer_version == version:
+            if before is not None and before.pointer == pointer:
                 return
-            opened = self._open_current(version)
+            opened = self._open_current(pointer)
             self._replace(opened)
 
     def close(self) -> None:
@@ -174,7 +177,7 @@ class EdgeReader:
             if last_one_out:
                 generation.shard.close()
 
-    def _open_current(self, version: int) -> _OpenGeneration:
+    def _open_current(self, pointer: bytes) -> _OpenGeneration:
         # a generation can be pruned between reading the pointer and opening the shard, if two runs end close together
         for attempt in (1, 2, 3):
             collection = self._folders.current(self._alias)
@@ -192,14 +195,17 @@ class EdgeReader:
             if not shard.nearest(np.full(dim, dim**-0.5, dtype=np.float32), 1) and record.points:
                 shard.close()
                 raise StoreDamaged(f"No search reaches the points of {collection}.", "Roll back, or index again.")
-            return _OpenGeneration(collection, record.space, shard, version)
+            return _OpenGeneration(collection, record.space, shard, pointer)
         raise AssertionError("unreachable")
 
-    def _pointer_version(self) -> int:
+    def _pointer(self) -> bytes:
+        # its content, as the time of a file is too coarse to tell two promotions in a row apart
         try:
-            return self._folders.pointer(self._alias).stat().st_mtime_ns
+            return self._folders.pointer(self._alias).read_bytes()
         except FileNotFoundError:
-            return 0
+            return b""
+        except OSError as error:
+            raise StoreUnavailable(f"The pointer of {self._alias.name} cannot be read: {error.strerror}.") from error
 
     def _follow(self) -> None:
         while not self._stop.wait(self._follow_s):

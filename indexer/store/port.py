@@ -133,6 +133,13 @@ class CollectionReader(Protocol):
         """Facts about the collection behind the alias now."""
         ...
 
+    def refresh(self) -> None:
+        """Makes sure that what was published before this call is what every later call answers with.
+
+        Without it a reader follows too, but some time later, as its store has it.
+        """
+        ...
+
     def close(self) -> None:
         """Releases files and connections."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
@@ -62,6 +63,9 @@ class QdrantCollectionReader:
         indexed = min(there.indexed_points, points)
         return CollectionStatus(self._alias, self._collection, there.space, points, indexed, f"server, {there.state}")
 
+    def refresh(self) -> None:
+        """See ``CollectionReader``; every call asks the server."""
+
     def close(self) -> None:
         """See ``CollectionReader``; the connection is the store's."""
 
@@ -77,6 +81,7 @@ class QdrantReader:
         self._gateway = gateway
         self._alias = alias
         self._seen: tuple[float, str] = (float("-inf"), "")
+        self._looking = threading.Lock()
 
     def search(self, query: SearchQuery) -> SearchAnswer:
         """See ``CollectionReader``."""
@@ -94,6 +99,10 @@ class QdrantReader:
         """See ``CollectionReader``."""
         return self._ask(lambda reader: reader.status())
 
+    def refresh(self) -> None:
+        """See ``CollectionReader``; the alias is looked up by the next call."""
+        self._see(time.monotonic(), "")
+
     def close(self) -> None:
         """See ``CollectionReader``; the connection is the store's."""
 
@@ -102,7 +111,7 @@ class QdrantReader:
         try:
             return question(self._reader(collection))
         except CollectionNotFound:
-            self._seen = (float("-inf"), "")
+            self.refresh()
             now = self._collection()
             if now == collection:
                 raise
@@ -123,5 +132,11 @@ class QdrantReader:
             others = {name for alias, name in aliases.items() if alias.startswith(prefix)}
             spaces = [self._gateway.describe(name).space for name in sorted(others)]
             raise missing_alias(self._alias, [space for space in spaces if space is not None])
-        self._seen = (now_s, collection)
+        self._see(now_s, collection)
         return collection
+
+    def _see(self, now_s: float, collection: str) -> None:
+        """Notes what the alias named at a time; a look-up that began before a later one does not undo it."""
+        with self._looking:
+            if now_s > self._seen[0]:
+                self._seen = (now_s, collection)

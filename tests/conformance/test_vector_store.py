@@ -37,9 +37,9 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, catalog: str) -> Itera
         remove_catalog(request.getfixturevalue("qdrant_url"), catalog)
 
 
-def open_store(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> VectorStore:
+def open_store(kind: str, tmp_path: Path, request: pytest.FixtureRequest, *, follow_s: float = 0) -> VectorStore:
     if kind == "edge":
-        return EdgeStore(tmp_path / "store", TUNING, follow_s=0)
+        return EdgeStore(tmp_path / "store", TUNING, follow_s=follow_s)
     if kind == "memory":
         return QdrantStore(QdrantGateway(QdrantClient(":memory:"), TUNING, OPTIONS), OPTIONS)
     address = ServerAddress(request.getfixturevalue("qdrant_url"), prefer_grpc=bool(REAL_URL))
@@ -439,6 +439,24 @@ def test_a_reader_follows_promotions_and_outlives_pruning(store: VectorStore, al
         # never an error and never a mixture, be the answer from before the promotion or from after it
         (hit,) = reader.search(SearchQuery(unit_vector(1), 5)).hits
         assert hit.product_id.startswith("p")
+
+
+@pytest.mark.parametrize("kind", ["edge", "memory", "server"])
+def test_a_refreshed_reader_answers_with_what_is_published(
+    kind: str, tmp_path: Path, catalog: str, alias: Alias, request: pytest.FixtureRequest
+) -> None:
+    store = open_store(kind, tmp_path, request, follow_s=3600)
+    reader = store.reader(alias)
+    for number in range(5):
+        store.promote(alias, fill(store, alias, made_up_point(f"p{number}", 0, seed=number)))
+        reader.refresh()
+        assert [hit.product_id for hit in reader.search(SearchQuery(unit_vector(1), 5)).hits] == [f"p{number}"]
+    store.promote(alias, store.previous(alias))
+    reader.refresh()
+    assert set(reader.product_points(["p3", "p4"])) == {"p3"}
+    store.close()
+    if kind == "server":
+        remove_catalog(request.getfixturevalue("qdrant_url"), catalog)
 
 
 def test_a_target_copies_vectors_from_its_donor(store: VectorStore, alias: Alias) -> None:

@@ -130,11 +130,11 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def running_shop(folder: Path, model: str, products: int = 12) -> Iterator[EventShop]:
+def running_shop(folder: Path, model: str, products: int = 12, follow_s: float = 0.1) -> Iterator[EventShop]:
     catalog = draw_catalog(folder / "feeds", products=products)
     port = free_port()
     flags = ["--data-dir", folder / "data", "--feeds-dir", catalog.folder, "--model", model, "--port", port]
-    flags += ["--follow-s", 0.1, "--event-gather-s", 0.1, "--batch-products", 4, "--image-threads", 4]
+    flags += ["--follow-s", follow_s, "--event-gather-s", 0.1, "--batch-products", 4, "--image-threads", 4]
     command = [sys.executable, "-m", "search_api", *map(str, flags)]
     environment = program_environment() | {"VITRINE_ADMIN_KEY": KEY}
     with (folder / "api.log").open("wb") as log:
@@ -284,6 +284,20 @@ def test_events_wait_for_an_index_run_of_another_process_and_hold_after_it(
     lasts = {40 + number % 5: 2_000_000 + number for number in range(sent)}
     for number, price in lasts.items():
         assert shop.wait_for(f"e{number}")["price_minor"] == price
+
+
+def test_whoever_waits_for_a_run_or_for_events_finds_what_they_brought(tmp_path: Path, tiny_model: str) -> None:
+    """However rarely the API looks for new generations by itself."""
+    with running_shop(tmp_path, tiny_model, products=2, follow_s=3600) as shop:
+        for price in (11, 12):
+            run = answered(shop.client.post("/v1/index-runs", json={"feed": "feed.jsonl"}))
+            assert shop.run_done(run["id"])["state"] == "finished"
+            assert shop.product("p1") is not None
+            shop.patch("p1", price_minor=price)
+            shop.settled()
+            product = shop.product("p1")
+            assert product is not None
+            assert product["price_minor"] == price
 
 
 def test_the_delay_is_measured(shop: EventShop) -> None:
