@@ -18,7 +18,7 @@ def add_command(commands: Any) -> None:
         "rollback",
         help="Let the collection serve that served before the last promotion or index run.",
         description="Switches the alias in one step, then brings in what events said since a reindex, which needs "
-        "the model. A second rollback undoes the first.",
+        "the model. A second rollback undoes the first; after an interruption it finishes it instead.",
     )
     parser.add_argument("--space", default="", metavar="SPACE_ID", help="Of the alias; needed if there are several.")
     add_settings_flags(parser)

@@ -56,7 +56,8 @@ class ReindexRecord:
         events_from: position in the event log when it began; what came later may be missing in the donor.
         events_to: position up to which the target has what events said.
         checks: of the last verification.
-        reason: why it failed, else empty.
+        reason: why it failed, or what was interrupted, else empty.
+        rollback_to: collection that a rollback is switching to; empty while none is under way.
         started_at, updated_at: UTC.
     """
 
@@ -73,3 +74,4 @@ class ReindexRecord:
     events_to: int = 0
     checks: tuple[ReindexCheck, ...] = ()
     reason: str = ""
+    rollback_to: str = ""

@@ -36,6 +36,10 @@ class CatchUp(Protocol):
         """Of the newest change."""
         ...
 
+    def applied(self, alias: str) -> int:
+        """Position up to which an alias answers with all changes."""
+        ...
+
     def replay(
         self, writer: CollectionWriter, after: int, as_of: datetime | None, noted: Callable[[CaughtUp], None]
     ) -> CaughtUp:
@@ -72,6 +76,10 @@ class EventCatchUp:
     def position(self) -> int:
         """See ``CatchUp``."""
         return self._log.position()
+
+    def applied(self, alias: str) -> int:
+        """See ``CatchUp``."""
+        return self._log.applied(alias).sequence
 
     def replay(
         self, writer: CollectionWriter, after: int, as_of: datetime | None, noted: Callable[[CaughtUp], None]

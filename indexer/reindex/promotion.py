@@ -1,11 +1,11 @@
-"""Switching an alias to a filled collection and back, so that no event is lost on either side."""
+"""Switching an alias to a filled collection, so that no event is lost."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from indexer.errors import PromotionImpossible, StoreLocked
@@ -21,29 +21,14 @@ from indexer.store.port import Alias, CollectionWriter, VectorStore
 SWITCHED = frozenset({ReindexState.PROMOTING, ReindexState.PROMOTED, ReindexState.ROLLED_BACK})
 """States of a reindex that an alias was switched to."""
 
-_LOOKED_AT = 200
+LOOKED_AT = 200
+"""Records and runs, newest first."""
+
 _LOCK_POLL_S = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class RolledBack:
-    """What a rollback did.
-
-    Attributes:
-        alias: which one.
-        collection: that it answers with now.
-        instead_of: that it answered with before; the next rollback goes back to it.
-        products: whose newer events were brought into it.
-    """
-
-    alias: str
-    collection: str
-    instead_of: str
-    products: int
-
-
 class Promotion:
-    """Promotes and rolls back; whoever calls holds the ``reindexing_alone`` block.
+    """Promotes; whoever calls holds the ``reindexing_alone`` block.
 
     Args:
         store: of the collections.
@@ -116,48 +101,10 @@ class Promotion:
         self._catch_up.settle(alias.name, CaughtUp(record.events_to, failed=self._failed))
         return self.save(replace(record, state=ReindexState.PROMOTED, reason=""))
 
-    def rollback(self, alias: Alias, lease: ReindexLease) -> RolledBack:
-        """Makes an alias answer with its previous collection, and brings in what events said since.
-
-        Raises:
-            PromotionImpossible: there is no previous collection.
-            VitrineError: a part failed.
-        """
-        current, previous = self._store.current(alias), self._store.previous(alias)
-        if not previous:
-            raise PromotionImpossible(
-                f"The alias {alias.name} has no previous collection to roll back to.",
-                "Serve the model that was used before, or index a feed.",
-            )
-        lease.check()
-        self._store.promote(alias, previous)
-        switched = (record for record in self._ledger.reindexes(_LOOKED_AT) if record.alias == alias.name)
-        latest = next((record for record in switched if record.state in SWITCHED), None)
-        products = 0
-        if latest is not None and latest.state is ReindexState.ROLLED_BACK:
-            self.save(replace(latest, state=ReindexState.PROMOTED))
-            products = self._bring_in(alias, latest.events_to)
-        elif latest is not None:
-            # embedded, events since the reindex began are only in its target; on a server those since the switch
-            self.save(replace(latest, state=ReindexState.ROLLED_BACK))
-            products = self._bring_in(alias, latest.events_from)
-        return RolledBack(alias.name, previous, current, products)
-
-    def _bring_in(self, alias: Alias, after: int) -> int:
-        if self._catch_up.position() <= after:
-            return 0
-        self._tell(Phase.CATCHING_UP)
-        space = space_of(self._store, self._store.current(alias))
-        with closing(self._store.writer(alias, space)) as writer:
-            done = self._catch_up.replay(writer, after, None, lambda _: None)
-            writer.publish()
-        self._catch_up.settle(alias.name, done)
-        return done.products
-
     def _refuse_stale(self, record: ReindexRecord) -> None:
         """What an index run of another feed wrote behind the alias since the filling began may not be in the target."""
         filled = self._ledger.run(record.run_id)
-        for run in self._ledger.runs(_LOOKED_AT):
+        for run in self._ledger.runs(LOOKED_AT):
             plan = run.plan
             if plan.alias != record.alias or plan.target or run.updated_at <= filled.started_at:
                 continue

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from indexer.errors import PromotionImpossible
 from indexer.ledger.reindexes import ReindexRecord, ReindexState
 from indexer.reindex.parts import SwitchParts
-from indexer.reindex.promotion import SWITCHED, Promotion, RolledBack, alias_named, reindexing_alone, space_of
+from indexer.reindex.promotion import LOOKED_AT, SWITCHED, Promotion, alias_named, reindexing_alone, space_of
+from indexer.reindex.rollback import Rollback, RolledBack
 from indexer.store.port import Alias
 
-_LOOKED_AT = 200
 _LOCK_WAIT_S = 60.0
 _MAY_SERVE = frozenset({ReindexState.FILLING, ReindexState.VERIFIED, ReindexState.PROMOTING})
 
@@ -61,6 +62,9 @@ def promote_collection(parts: SwitchParts, collection: str) -> str:
     with reindexing_alone(parts.store, parts.ledger, parts.catalog, wait_s=_LOCK_WAIT_S):
         alias = Alias(parts.catalog, space_of(parts.store, collection).space_id)
         parts.store.promote(alias, collection)
+        latest = _latest(parts).get(alias.name)
+        if latest is not None and latest.rollback_to:  # what it was to undo is no longer what serves
+            parts.ledger.save_reindex(replace(latest, rollback_to="", reason=""))
         return alias.name
 
 
@@ -78,7 +82,7 @@ def roll_back(parts: SwitchParts, space_id: str = "") -> RolledBack:
     """
     with reindexing_alone(parts.store, parts.ledger, parts.catalog, wait_s=_LOCK_WAIT_S) as lease:
         alias = Alias(parts.catalog, space_id) if space_id else _rolled_back_alias(parts)
-        return Promotion(parts.store, parts.ledger, parts.catch_up).rollback(alias, lease)
+        return Rollback(parts.store, parts.ledger, parts.catch_up).run(alias, lease)
 
 
 def prune(parts: SwitchParts) -> Sequence[str]:
@@ -99,7 +103,7 @@ def prune(parts: SwitchParts) -> Sequence[str]:
 def _latest(parts: SwitchParts) -> dict[str, ReindexRecord]:
     """The latest reindex of each alias of the catalog, newest first."""
     latest: dict[str, ReindexRecord] = {}
-    for record in parts.ledger.reindexes(_LOOKED_AT):
+    for record in parts.ledger.reindexes(LOOKED_AT):
         if alias_named(record.alias).catalog == parts.catalog:
             latest.setdefault(record.alias, record)
     return latest

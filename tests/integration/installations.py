@@ -10,6 +10,7 @@ from pathlib import Path
 from indexer.embedding.port import Embedder
 from indexer.events.apply import EventApplier
 from indexer.events.overlay import EventOverlay
+from indexer.events.pending import PendingEvents
 from indexer.events.port import EventLog
 from indexer.events.sqlite import SqliteEventLog
 from indexer.images.download import DownloadLimits, RemoteImages
@@ -79,6 +80,9 @@ class Installation:
 
     def switch_parts(self) -> SwitchParts:
         return SwitchParts(self.store, self.parts.ledger, self.catch_up, self.parts.catalog)
+
+    def apply_events(self) -> int:
+        return PendingEvents(self.parts, self.events, lambda _: None, batch_products=4).apply()
 
     def reader(self) -> CollectionReader:
         return self.store.reader(self.alias)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -315,6 +317,30 @@ def test_a_second_rollback_undoes_the_first(shop: Installation, catalog: DrawnCa
     assert roll_back(shop.switch_parts()).collection == new
     assert "p1" not in shop.state()
     assert shop.parts.ledger.reindexes()[0].state is ReindexState.PROMOTED
+
+
+def test_going_back_and_forth_does_not_bring_back_what_a_newer_feed_replaced(
+    shop: Installation, catalog: DrawnCatalog
+) -> None:
+    def prices() -> set[int | None]:
+        return {point.payload.price_minor for point in shop.state()["p2"]}
+
+    shop.index(catalog.feed)
+    shop.reindex(catalog.feed)
+    shop.events.append([patch("p2", LATER_S, price_minor=42)])
+    shop.apply_events()
+    assert prices() == {42}
+    write_feed(catalog.feed, rows(list(range(10)), price="9.00 EUR"))
+    newer_s = time.time() + 2 * LATER_S
+    os.utime(catalog.feed, (newer_s, newer_s))
+    shop.index(catalog.feed)
+    assert prices() == {900}
+    roll_back(shop.switch_parts())
+    assert prices() == {42}  # the feed was never in this one
+    roll_back(shop.switch_parts())
+    assert prices() == {900}
+    roll_back(shop.switch_parts())
+    assert prices() == {42}
 
 
 def test_index_runs_after_a_reindex_do_not_cost_the_rollback(shop: Installation, catalog: DrawnCatalog) -> None:

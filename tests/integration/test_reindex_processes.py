@@ -16,14 +16,17 @@ from typing import Any
 
 import pytest
 
+from indexer.events.sqlite import SqliteEventLog
 from indexer.store.edge_store import EdgeStore
 from indexer.store.port import Alias
 from indexer.store.tuning import IndexTuning
+from tests.events import patch
 from tests.pictures import DrawnCatalog, catalog_row, draw_catalog, write_feed
 from tests.processes import REPOSITORY, program_environment, run_indexer, running_api
 
 PRODUCTS = 60
 _TIMEOUT_S = 120
+LATER_S = 3600.0
 
 KILLED_AT = """
 import importlib, os, signal, sys
@@ -153,6 +156,46 @@ def test_killed_around_the_promotion_it_is_whole_and_goes_on(
     assert serving(tmp_path / "data") == (old, begun["target"], before)
     assert run_indexer("index", indexed.feed, *flags).returncode == 0
     assert serving(tmp_path / "data")[2] == {7700}
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "moment", "switched"),
+    [
+        ("indexer.store.generations", "GenerationFolders.promote", "before", False),
+        ("indexer.store.generations", "GenerationFolders.promote", "after", True),
+        ("indexer.events.apply", "EventApplier.apply", "after", True),
+        ("indexer.reindex.catch_up", "EventCatchUp.settle", "before", True),
+    ],
+)
+def test_a_rollback_killed_anywhere_is_finished_by_the_next_one(
+    tmp_path: Path, indexed: DrawnCatalog, flags: list[str], module: str, name: str, moment: str, switched: bool
+) -> None:
+    old, _, _ = serving(tmp_path / "data")
+    done = run_indexer("reindex", indexed.feed, *flags)
+    assert done.returncode == 0, done.stderr
+    new, _, _ = serving(tmp_path / "data")
+    log = SqliteEventLog(tmp_path / "data" / "events.sqlite3")
+    log.append([patch(f"p{number}", LATER_S, price_minor=42) for number in range(PRODUCTS)])
+    log.close()
+    command = [sys.executable, "-c", KILLED_AT, module, name, moment, "rollback", *flags]
+    killed = subprocess.run(
+        command, cwd=REPOSITORY, env=program_environment(), capture_output=True, timeout=_TIMEOUT_S, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    (begun,) = reindexes(flags)
+    assert f"A rollback to {old} began" in begun["reason"]
+    assert serving(tmp_path / "data")[1] == (new if switched else old)
+    back = run_indexer("rollback", *flags)
+    assert back.returncode == 0, back.stderr
+    assert f"instead of {new}" in back.stdout
+    now, previous, prices = serving(tmp_path / "data")
+    assert (now > new, previous, prices) == (True, new, {42})  # a generation with the events, on top of the old one
+    (ended,) = reindexes(flags)
+    assert (ended["state"], ended["reason"]) == ("rolled back", "")
+    forward = run_indexer("rollback", *flags)
+    assert forward.returncode == 0, forward.stderr
+    assert serving(tmp_path / "data")[2] == {42}
+    assert reindexes(flags)[0]["state"] == "promoted"
 
 
 def test_an_api_that_is_searched_notices_nothing(tmp_path: Path, indexed: DrawnCatalog, flags: list[str]) -> None:
