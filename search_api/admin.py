@@ -22,7 +22,7 @@ from indexer.events.port import Appended, Applied, EventLog, ProductEvent
 from indexer.indexing.run import IndexOptions
 from indexer.ledger.port import Failure, RunLedger, RunRecord
 from indexer.requests.port import RunOrder, RunRequest, WorkQueue
-from indexer.store.port import CollectionReader
+from indexer.store.port import AsyncCollectionReader
 from search_api.feeds import FeedFolder
 
 _log = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ class AdminParts:
     queue: WorkQueue
     feeds: FeedFolder
     alias_name: Callable[[], str]
-    reader: Callable[[], CollectionReader]
+    reader: Callable[[], AsyncCollectionReader]
 
 
 class AdminService:

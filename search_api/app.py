@@ -47,7 +47,7 @@ def create_app(
     gate = ModelGate(lambda: load_embedder(settings), queue=settings.query_queue, on_load_failure=on_load_failure)
     service = SearchService(
         gate,
-        lambda space_id: store.reader(Alias(settings.catalog, space_id)),
+        lambda space_id: store.async_reader(Alias(settings.catalog, space_id)),
         settings.image_limits(),
         max_text_chars=settings.query_text_max_chars,
     )
@@ -59,7 +59,7 @@ def create_app(
         gate.start()
         yield
         gate.close()
-        service.close()
+        await service.close()
         if admin_service is not None:
             admin_service.close()
         store.close()

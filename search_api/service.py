@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ from indexer.images.decode import decode_image
 from indexer.images.limits import ImageLimits
 from indexer.points import StoredPoint, Vectors
 from indexer.processors import available_cores
-from indexer.store.port import CollectionReader, SearchAnswer, SearchQuery
+from indexer.store.port import AsyncCollectionReader, SearchAnswer, SearchQuery
 from search_api.model_gate import ModelGate
 
 _T = TypeVar("_T")
@@ -69,7 +70,7 @@ class SearchService:
     def __init__(
         self,
         gate: ModelGate,
-        open_reader: Callable[[str], CollectionReader],
+        open_reader: Callable[[str], AsyncCollectionReader],
         limits: ImageLimits,
         *,
         max_text_chars: int,
@@ -78,8 +79,9 @@ class SearchService:
         self._open_reader = open_reader
         self._limits = limits
         self._max_text_chars = max_text_chars
-        self._reader: CollectionReader | None = None
-        self._threads = ThreadPoolExecutor(available_cores() + 2, thread_name_prefix="search")
+        self._reader: AsyncCollectionReader | None = None
+        self._opening = threading.Lock()
+        self._threads = ThreadPoolExecutor(available_cores() + 2, thread_name_prefix="decode")
 
     async def by_image(self, data: bytes, page: Page) -> TimedAnswer:
         """Products that look like a photo.
@@ -118,8 +120,7 @@ class SearchService:
         """
         clock = _Clock()
         main = (await self.product(product_id))[0]
-        reader = self.reader()
-        vectors = await self.in_thread(lambda: reader.vectors([main.id]))
+        vectors = await self.reader().vectors([main.id])
         if main.id not in vectors:
             raise _unknown(product_id)  # removed between the two calls
         return await self._found(vectors[main.id], page, clock, 0.0, exclude_product_id=product_id)
@@ -130,8 +131,7 @@ class SearchService:
         Raises:
             ProductNotFound, EmbedderError, StoreError
         """
-        reader = self.reader()
-        found = await self.in_thread(lambda: reader.product_points([product_id]))
+        found = await self.reader().product_points([product_id])
         if product_id not in found:
             raise _unknown(product_id)
         return found[product_id]
@@ -143,27 +143,29 @@ class SearchService:
             VitrineError: what is wrong.
         """
         await self._gate.check()
-        reader = self.reader()
-        status = await self.in_thread(reader.status)
+        status = await self.reader().status()
         return status.space.space_id, status.collection
 
     async def in_thread(self, work: Callable[[], _T]) -> _T:
         """Runs blocking work off the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
-    def reader(self) -> CollectionReader:
+    def reader(self) -> AsyncCollectionReader:
         """The reader in the model's space.
 
         Raises:
             ModelLoading: the space is not known yet.
         """
-        if self._reader is None:
-            self._reader = self._open_reader(self._gate.embedder.space.space_id)
-        return self._reader
+        with self._opening:  # admin requests ask for it in threads
+            if self._reader is None:
+                self._reader = self._open_reader(self._gate.embedder.space.space_id)
+            return self._reader
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Waits for work under way."""
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
+        if self._reader is not None:
+            await self._reader.close()
 
     def _decoded(self, data: bytes) -> Pixels:
         embedder = self._gate.embedder
@@ -175,8 +177,7 @@ class SearchService:
     ) -> TimedAnswer:
         embed_ms = clock.lap_ms()
         query = SearchQuery(vector, page.limit, page.offset, exclude_product_id)
-        reader = self.reader()
-        answer = await self.in_thread(lambda: reader.search(query))
+        answer = await self.reader().search(query)
         search_ms = clock.lap_ms()
         space_id = self._gate.embedder.space.space_id
         return TimedAnswer(answer, space_id, decode_ms, embed_ms, search_ms, clock.total_ms())

@@ -14,6 +14,7 @@ from indexer.store.edge_target import EdgeTargetWriter
 from indexer.store.edge_writer import EdgeWriter
 from indexer.store.generations import GenerationFolders
 from indexer.store.port import Alias, CollectionStatus
+from indexer.store.threaded_reader import ThreadedReader
 from indexer.store.tuning import IndexTuning
 from indexer.store.writer_lock import WriterLock
 
@@ -39,6 +40,10 @@ class EdgeStore:
         reader = EdgeReader(self._folders, alias, self._tuning, follow_s=self._follow_s)
         self._readers.append(reader)
         return reader
+
+    def async_reader(self, alias: Alias) -> ThreadedReader:
+        """See ``VectorStore``; the engine blocks."""
+        return ThreadedReader(self.reader(alias))
 
     def writer(self, alias: Alias, space: EmbeddingSpace, *, resume_of: str = "") -> EdgeWriter:
         """See ``VectorStore``."""

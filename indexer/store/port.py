@@ -145,6 +145,34 @@ class CollectionReader(Protocol):
         ...
 
 
+class AsyncCollectionReader(Protocol):
+    """A ``CollectionReader`` for an event loop, which it never blocks."""
+
+    async def search(self, query: SearchQuery) -> SearchAnswer:
+        """See ``CollectionReader``."""
+        ...
+
+    async def product_points(self, product_ids: Sequence[str]) -> Mapping[str, tuple[StoredPoint, ...]]:
+        """See ``CollectionReader``."""
+        ...
+
+    async def vectors(self, ids: Sequence[UUID]) -> Mapping[UUID, Vectors]:
+        """See ``CollectionReader``."""
+        ...
+
+    async def status(self) -> CollectionStatus:
+        """See ``CollectionReader``."""
+        ...
+
+    def refresh(self) -> None:
+        """See ``CollectionReader``; may block, so it is called from a thread."""
+        ...
+
+    async def close(self) -> None:
+        """Releases files and connections."""
+        ...
+
+
 class CollectionWriter(Protocol):
     """The one index run that writes behind an alias; closed without ``publish``, what was written is kept for later."""
 
@@ -209,6 +237,10 @@ class VectorStore(Protocol):
 
     def reader(self, alias: Alias) -> CollectionReader:
         """A reader that need not find anything yet."""
+        ...
+
+    def async_reader(self, alias: Alias) -> AsyncCollectionReader:
+        """The same for one event loop."""
         ...
 
     def writer(self, alias: Alias, space: EmbeddingSpace, *, resume_of: str = "") -> CollectionWriter:

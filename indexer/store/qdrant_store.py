@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 from indexer.spaces import EmbeddingSpace
-from indexer.store.port import Alias, CollectionStatus
+from indexer.store.port import Alias, AsyncCollectionReader, CollectionStatus
 from indexer.store.qdrant_aliases import PREVIOUS_SUFFIX, QdrantAliases
+from indexer.store.qdrant_async_gateway import AsyncQdrantGateway
 from indexer.store.qdrant_gateway import QdrantGateway
 from indexer.store.qdrant_options import ServerOptions
-from indexer.store.qdrant_reader import QdrantCollectionReader, QdrantReader
+from indexer.store.qdrant_questions import AliasQuestions, CollectionQuestions
+from indexer.store.qdrant_reader import AsyncQdrantReader, QdrantReader
 from indexer.store.qdrant_writer import QdrantTargetWriter, QdrantWriter, check_exists
+from indexer.store.threaded_reader import ThreadedReader
 
 
 class QdrantStore:
@@ -28,7 +31,14 @@ class QdrantStore:
 
     def reader(self, alias: Alias) -> QdrantReader:
         """See ``VectorStore``."""
-        return QdrantReader(self._gateway, alias)
+        return QdrantReader(self._gateway, AliasQuestions(self._gateway.calls, alias))
+
+    def async_reader(self, alias: Alias) -> AsyncCollectionReader:
+        """See ``VectorStore``."""
+        if self._gateway.address is None:
+            return ThreadedReader(self.reader(alias))  # qdrant-client's local mode lives in the one client
+        gateway = AsyncQdrantGateway(self._gateway.address, self._options.retries)
+        return AsyncQdrantReader(gateway, AliasQuestions(self._gateway.calls, alias))
 
     def writer(self, alias: Alias, space: EmbeddingSpace, *, resume_of: str = "") -> QdrantWriter:
         """See ``VectorStore``. A server takes many writers; point ids make their effect the same in any order."""
@@ -42,15 +52,15 @@ class QdrantStore:
         self, alias: Alias, space: EmbeddingSpace, *, collection: str = "", donor: str = ""
     ) -> QdrantTargetWriter:
         """See ``VectorStore``."""
-        reader = QdrantCollectionReader(self._gateway, donor) if donor else None
+        reader = self._named(donor) if donor else None
         return QdrantTargetWriter(
             self._gateway, alias, space, collection=collection, donor=reader, build_s=self._options.build_s
         )
 
-    def collection_reader(self, collection: str, *, exact: bool = False) -> QdrantCollectionReader:
+    def collection_reader(self, collection: str, *, exact: bool = False) -> QdrantReader:
         """See ``VectorStore``."""
         check_exists(self._gateway, collection)
-        return QdrantCollectionReader(self._gateway, collection, exact=exact)
+        return self._named(collection, exact=exact)
 
     def current(self, alias: Alias) -> str:
         """See ``VectorStore``."""
@@ -82,7 +92,7 @@ class QdrantStore:
         aliases = self._gateway.aliases().items()
         alias_of = {collection: alias for alias, collection in aliases if not alias.endswith(PREVIOUS_SUFFIX)}
         return [
-            QdrantCollectionReader(self._gateway, name, alias=alias_of.get(name, "")).status()
+            self._named(name, alias=alias_of.get(name, "")).status()
             for name in self._gateway.names()
             if self._gateway.describe(name).space is not None
         ]
@@ -90,3 +100,7 @@ class QdrantStore:
     def close(self) -> None:
         """See ``VectorStore``."""
         self._gateway.close()
+
+    def _named(self, collection: str, *, exact: bool = False, alias: str = "") -> QdrantReader:
+        questions = CollectionQuestions(self._gateway.calls, collection, exact=exact, alias=alias)
+        return QdrantReader(self._gateway, questions)

@@ -12,7 +12,7 @@ from indexer.store.donor import donated_points
 from indexer.store.port import Alias, BatchChange, CollectionReader
 from indexer.store.qdrant_aliases import QdrantAliases
 from indexer.store.qdrant_gateway import QdrantGateway
-from indexer.store.ranking import by_product
+from indexer.store.qdrant_questions import CollectionQuestions
 
 INDEX_PURPOSE = "index"
 REINDEX_PURPOSE = "reindex"
@@ -36,7 +36,11 @@ class _CollectionOnServer:
 
     def product_points(self, product_ids: Sequence[str]) -> Mapping[str, tuple[StoredPoint, ...]]:
         """See ``CollectionWriter``."""
-        return by_product(self._gateway.of_products(self._collection, product_ids)) if self._exists else {}
+        if not self._exists:
+            return {}
+        return self._gateway.converse(
+            CollectionQuestions(self._gateway.calls, self._collection).product_points(product_ids)
+        )
 
     def donated(self, product_ids: Sequence[str]) -> Mapping[str, tuple[Point, ...]]:  # noqa: ARG002 - the port's
         """See ``CollectionWriter``; what is there is in the same collection."""

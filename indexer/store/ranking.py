@@ -8,7 +8,7 @@ order equal scores.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -44,10 +44,22 @@ def rank_products(
     Returns:
         Exactly ``limit`` points, or as many as there are products beyond ``offset``.
     """
+    ranks = ranking(limit, offset)
+    count = next(ranks)
+    while True:
+        try:
+            count = ranks.send(fetch(count))
+        except StopIteration as end:
+            ranked: tuple[RankedPoint, ...] = end.value
+            return ranked
+
+
+def ranking(limit: int, offset: int) -> Generator[int, Sequence[RankedPoint], tuple[RankedPoint, ...]]:
+    """As ``rank_products``, for whoever fetches in another way: yields how many points it needs, and is sent them."""
     wanted = offset + limit
     count = wanted * _FIRST_FETCH_FACTOR + _FIRST_FETCH_EXTRA
     while True:
-        points = fetch(count)
+        points = yield count
         best = _best_of_each(points)
         enough = len(best) >= wanted
         tied = enough and best[wanted - 1].score == points[-1].score

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -55,16 +56,45 @@ def with_retries(action: Callable[[], _T], policy: RetryPolicy, judge: Callable[
     Raises:
         Exception: that of the last try.
     """
-    deadline_s = time.monotonic() + policy.patience_s
-    bound_s = policy.first_wait_s
-    for attempt in range(1, policy.attempts + 1):
+    patience = _Patience(policy)
+    while True:
         try:
             return action()
         except Exception as error:
-            setback = judge(error)
-            wait_s = bound_s * random.uniform(0.5, 1.0) if setback.wait_s is None else setback.wait_s  # noqa: S311
-            if not setback.passing or attempt == policy.attempts or time.monotonic() + wait_s > deadline_s:
+            wait_s = patience.wait_s(judge(error))
+            if wait_s is None:
                 raise
         time.sleep(wait_s)
-        bound_s = min(policy.longest_wait_s, bound_s * 2)
-    raise AssertionError("unreachable")
+
+
+async def with_retries_async(
+    action: Callable[[], Awaitable[_T]], policy: RetryPolicy, judge: Callable[[Exception], Setback]
+) -> _T:
+    """As ``with_retries``, on an event loop."""
+    patience = _Patience(policy)
+    while True:
+        try:
+            return await action()
+        except Exception as error:
+            wait_s = patience.wait_s(judge(error))
+            if wait_s is None:
+                raise
+        await asyncio.sleep(wait_s)
+
+
+class _Patience:
+    """What is left of a policy."""
+
+    def __init__(self, policy: RetryPolicy) -> None:
+        self._policy = policy
+        self._deadline_s = time.monotonic() + policy.patience_s
+        self._bound_s = policy.first_wait_s
+        self._attempts = 0
+
+    def wait_s(self, setback: Setback) -> float | None:
+        """How long to wait before the next try; None: there is none."""
+        self._attempts += 1
+        wait_s = self._bound_s * random.uniform(0.5, 1.0) if setback.wait_s is None else setback.wait_s  # noqa: S311
+        self._bound_s = min(self._policy.longest_wait_s, self._bound_s * 2)
+        late = time.monotonic() + wait_s > self._deadline_s
+        return None if not setback.passing or self._attempts >= self._policy.attempts or late else wait_s

@@ -15,7 +15,7 @@ PACKAGES = ("indexer", "search_api", "workers")
 MODULES = sorted(path for package in PACKAGES for path in (REPOSITORY / package).rglob("*.py"))
 SINGLE_HOMES = {
     "open_clip": "indexer/embedding/openclip.py",
-    "qdrant_client": "indexer/store/qdrant_gateway.py",
+    "qdrant_client": "indexer/store/qdrant_calls.py",
     "qdrant_edge": "indexer/store/edge_shard.py",
     "openvino": "indexer/embedding/openvino_backend.py",
     "redis": "workers/redis_connection.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -457,6 +458,36 @@ def test_a_refreshed_reader_answers_with_what_is_published(
     store.close()
     if kind == "server":
         remove_catalog(request.getfixturevalue("qdrant_url"), catalog)
+
+
+def test_the_reader_of_an_event_loop_answers_as_the_blocking_one(store: VectorStore, alias: Alias) -> None:
+    blocking = store.reader(alias)
+    ids = [f"p{number}" for number in range(60)]
+
+    async def compare() -> None:
+        reader = store.async_reader(alias)
+        with pytest.raises(CollectionNotFound, match="Nothing is indexed"):
+            await reader.search(SearchQuery(unit_vector(1), 5))
+        points = [made_up_point(product_id, 0, seed=number) for number, product_id in enumerate(ids)]
+        publish(store, alias, *points)
+        queries = [SearchQuery(point.vector, 7, offset=number % 3) for number, point in enumerate(points)]
+        answers = await asyncio.gather(*(reader.search(query) for query in queries))
+        for query, answer in zip(queries, answers, strict=True):
+            same = blocking.search(query)
+            assert answer.collection == same.collection
+            assert [hit.point for hit in answer.hits] == [hit.point for hit in same.hits]
+            assert [hit.score for hit in answer.hits] == pytest.approx([hit.score for hit in same.hits], abs=1e-6)
+        assert await reader.product_points([*ids, "none"]) == blocking.product_points(ids)
+        vectors = await reader.vectors([point.id for point in points])
+        for point in points:
+            np.testing.assert_allclose(vectors[point.id], point.vector, atol=1e-6)
+        assert await reader.status() == blocking.status()
+        store.promote(alias, fill(store, alias, made_up_point("new", 0, seed=77)))
+        await asyncio.to_thread(reader.refresh)
+        assert set(await reader.product_points(["new", "p1"])) == {"new"}
+        await reader.close()
+
+    asyncio.run(compare())
 
 
 def test_a_target_copies_vectors_from_its_donor(store: VectorStore, alias: Alias) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,8 +16,11 @@ from indexer.errors import CollectionNotFound, StoreRefused, StoreUnavailable
 from indexer.points import with_product_fields
 from indexer.store.payload_indexes import SERVER_PAYLOAD_INDEXES
 from indexer.store.port import PayloadUpdate, SearchQuery
+from indexer.store.qdrant_async_gateway import AsyncQdrantGateway
+from indexer.store.qdrant_calls import QdrantCalls, connect
 from indexer.store.qdrant_gateway import QdrantGateway
-from indexer.store.qdrant_options import ServerOptions
+from indexer.store.qdrant_options import ServerAddress, ServerOptions
+from indexer.store.qdrant_questions import CollectionQuestions
 from indexer.store.retries import RetryPolicy
 from indexer.store.tuning import IndexTuning
 from tests.points import made_up_point, made_up_product, made_up_space, unit_vector
@@ -70,19 +74,22 @@ def recorder() -> _Recorder:
 
 
 @pytest.fixture
-def gateway(recorder: _Recorder) -> Iterator[QdrantGateway]:
+def address(recorder: _Recorder) -> Iterator[ServerAddress]:
     server = grpc.server(ThreadPoolExecutor(2), handlers=(recorder,))
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    client = QdrantClient(
-        url="http://127.0.0.1:9", grpc_port=port, prefer_grpc=True, timeout=10, check_compatibility=False
-    )
+    yield ServerAddress("http://127.0.0.1:9", grpc_port=port)
+    server.stop(None).wait()
+
+
+@pytest.fixture
+def gateway(address: ServerAddress) -> Iterator[QdrantGateway]:
+    client = connect(address)
     options = ServerOptions(
         retries=RetryPolicy(patience_s=20, first_wait_s=0.01), shards=6, replicas=2, write_consistency=1
     )
     yield QdrantGateway(client, IndexTuning(exact_below=1000, oversampling=3.0), options)
     client.close()
-    server.stop(None).wait()
 
 
 def test_a_collection_is_laid_out_as_the_settings_say(gateway: QdrantGateway, recorder: _Recorder) -> None:
@@ -102,8 +109,8 @@ def test_a_collection_is_laid_out_as_the_settings_say(gateway: QdrantGateway, re
 
 
 def test_searches_rescore(gateway: QdrantGateway, recorder: _Recorder) -> None:
-    gateway.nearest("c", SearchQuery(unit_vector(1), 5, exclude_product_id="p1"), 20)
-    gateway.nearest("c", SearchQuery(unit_vector(1), 5), 20, exact=True)
+    gateway.answer(gateway.calls.nearest("c", SearchQuery(unit_vector(1), 5, exclude_product_id="p1"), 20))
+    gateway.answer(gateway.calls.nearest("c", SearchQuery(unit_vector(1), 5), 20, exact=True))
     near, exact = recorder.requests
     assert (near.using, near.limit, near.params.hnsw_ef) == ("image", 20, 128)
     assert (near.params.quantization.rescore, near.params.quantization.oversampling) == (True, 3.0)
@@ -137,11 +144,11 @@ def test_aliases_change_in_one_call(gateway: QdrantGateway, recorder: _Recorder)
 
 
 def test_reading_asks_for_what_is_needed_only(gateway: QdrantGateway, recorder: _Recorder) -> None:
-    gateway.points("c", [made_up_point("p1", 0, seed=1).id])
-    gateway.vectors("c", [made_up_point("p1", 0, seed=1).id])
-    assert gateway.of_products("c", ["p1"]) == []
+    gateway.answer(gateway.calls.points("c", [made_up_point("p1", 0, seed=1).id]))
+    gateway.answer(gateway.calls.vectors("c", [made_up_point("p1", 0, seed=1).id]))
+    assert gateway.answer(gateway.calls.of_products("c", ["p1"], None)).items == []
     assert list(gateway.product_ids("c")) == []
-    assert gateway.count("c") == 3
+    assert gateway.answer(gateway.calls.count("c")) == 3
     gateway.build_index("c", 16)
     points, vectors, _, ids, counted, built = recorder.requests
     assert (points.with_payload.enable, vectors.with_payload.enable) == (True, False)
@@ -156,7 +163,7 @@ def test_reading_asks_for_what_is_needed_only(gateway: QdrantGateway, recorder: 
 )
 def test_what_passes_is_asked_again(gateway: QdrantGateway, recorder: _Recorder, code: grpc.StatusCode) -> None:
     recorder.failures = [code, code]
-    assert gateway.count("c") == 3
+    assert gateway.answer(gateway.calls.count("c")) == 3
     assert len(recorder.requests) == 3
 
 
@@ -174,7 +181,7 @@ def test_what_does_not_pass_is_not(
 ) -> None:
     recorder.failures = [code]
     with pytest.raises(error, match="as the test wants it"):
-        gateway.count("c")
+        gateway.answer(gateway.calls.count("c"))
     assert len(recorder.requests) == 1
 
 
@@ -182,5 +189,25 @@ def test_nobody_there_is_unavailable() -> None:
     client = QdrantClient(url="http://127.0.0.1:9", grpc_port=9, prefer_grpc=True, timeout=2, check_compatibility=False)
     gateway = QdrantGateway(client, IndexTuning(), ServerOptions(retries=RetryPolicy(patience_s=0)))
     with pytest.raises(StoreUnavailable, match="qdrant_url"):
-        gateway.count("c")
+        gateway.answer(gateway.calls.count("c"))
     client.close()
+
+
+def test_the_asynchronous_client_asks_the_same_and_again(address: ServerAddress, recorder: _Recorder) -> None:
+    async def ask() -> None:
+        gateway = AsyncQdrantGateway(address, RetryPolicy(patience_s=20, first_wait_s=0.01))
+        questions = CollectionQuestions(QdrantCalls(IndexTuning(oversampling=3.0), ServerOptions()), "c")
+        recorder.failures = [grpc.StatusCode.UNAVAILABLE]
+        assert (await gateway.converse(questions.search(SearchQuery(unit_vector(1), 5)))).hits == ()
+        assert await gateway.converse(questions.product_points(["p1"])) == {}
+        recorder.failures = [grpc.StatusCode.NOT_FOUND]
+        with pytest.raises(CollectionNotFound, match="as the test wants it"):
+            await gateway.converse(questions.vectors([made_up_point("p1", 0, seed=1).id]))
+        await gateway.close()
+
+    asyncio.run(ask())
+    first, again, scrolled, vectors = recorder.requests
+    assert first == again
+    assert (first.params.quantization.rescore, first.params.quantization.oversampling) == (True, 3.0)
+    assert list(scrolled.filter.must[0].field.match.keywords.strings) == ["p1"]
+    assert list(vectors.with_vectors.include.names) == ["image"]

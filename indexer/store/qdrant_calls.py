@@ -1,0 +1,324 @@
+"""The one file that imports qdrant_client: calls to a server as data, in this program's own types, and its clients.
+
+Every write waits until the server has applied it, as the ledger acknowledges on the strength of it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+import grpc
+import numpy as np
+from qdrant_client import AsyncQdrantClient, QdrantClient, models
+from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
+from qdrant_client.http.exceptions import ApiException
+
+from indexer.points import IMAGE_VECTOR, Point, PointPayload, StoredPoint, Vectors
+from indexer.spaces import EmbeddingSpace
+from indexer.store.payload_indexes import FieldKind
+from indexer.store.port import PayloadUpdate, SearchQuery
+from indexer.store.qdrant_conversation import Ask
+from indexer.store.qdrant_options import ServerAddress, ServerOptions
+from indexer.store.ranking import RankedPoint
+from indexer.store.tuning import IndexTuning
+
+CLIENT_ERRORS = (ApiException, ResourceExhaustedResponse, grpc.RpcError, OSError, ValueError, AssertionError)
+"""What the clients raise; they assert that an answer has what a Qdrant's has."""
+
+_T = TypeVar("_T")
+_PAGE = 1000
+_BYTES_PER_KB = 1024
+_FLOAT32_BYTES = 4
+_SCHEMA: Mapping[FieldKind, models.PayloadSchemaType | models.TextIndexParams] = {
+    "keyword": models.PayloadSchemaType.KEYWORD,
+    "integer": models.PayloadSchemaType.INTEGER,
+    "float": models.PayloadSchemaType.FLOAT,
+    "bool": models.PayloadSchemaType.BOOL,
+    "datetime": models.PayloadSchemaType.DATETIME,
+    "text": models.TextIndexParams(
+        type=models.TextIndexType.TEXT, tokenizer=models.TokenizerType.MULTILINGUAL, lowercase=True
+    ),
+}
+
+
+def connect(address: ServerAddress) -> QdrantClient:
+    """A blocking client; it connects with the first call."""
+    return _connected(QdrantClient, address)
+
+
+def connect_async(address: ServerAddress) -> AsyncQdrantClient:
+    """A client for one event loop; it connects with the first call."""
+    return _connected(AsyncQdrantClient, address)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerCollection:
+    """What a server knows of a collection.
+
+    Attributes:
+        space: recorded when it was made; None for a collection that is not this program's.
+        purpose: recorded when it was made.
+        state: the server's word: green, yellow (building), grey, red.
+        indexed_points: in the HNSW graph, at most the number of points.
+        build_deferred: whether no graph is built yet, for a faster upload.
+    """
+
+    space: EmbeddingSpace | None
+    purpose: str
+    state: str
+    indexed_points: int
+    build_deferred: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[_T]):
+    """A part of many.
+
+    Attributes:
+        items: of this part.
+        next_start: where the next part begins; None if this is the last.
+    """
+
+    items: Sequence[_T]
+    next_start: Any
+
+
+class QdrantCalls:
+    """Calls that read or write points, and those about collections.
+
+    Args:
+        tuning: of the approximate index.
+        options: layout of new collections.
+    """
+
+    def __init__(self, tuning: IndexTuning, options: ServerOptions) -> None:
+        self._tuning = tuning
+        self._options = options
+
+    def aliases(self) -> Ask[dict[str, str]]:
+        """Collection by alias name."""
+        return Ask("get_aliases", {}, lambda found: {item.alias_name: item.collection_name for item in found.aliases})
+
+    def set_aliases(self, wanted: Mapping[str, str], there: dict[str, str]) -> Ask[None]:
+        """Makes aliases answer with collections, all in one atomic operation.
+
+        Args:
+            wanted: collection by alias name.
+            there: as they are now.
+        """
+        operations: list[models.AliasOperations] = []
+        for name, collection in wanted.items():
+            if name in there:
+                operations.append(models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=name)))
+            create = models.CreateAlias(collection_name=collection, alias_name=name)
+            operations.append(models.CreateAliasOperation(create_alias=create))
+        return Ask("update_collection_aliases", {"change_aliases_operations": operations}, _nothing)
+
+    def names(self) -> Ask[list[str]]:
+        """All collections, by name, whoever made them."""
+        return Ask("get_collections", {}, lambda found: sorted(item.name for item in found.collections))
+
+    def exists(self, collection: str) -> Ask[bool]:
+        """Whether there is a collection of that name."""
+        return Ask("collection_exists", {"collection_name": collection}, bool)
+
+    def describe(self, collection: str) -> Ask[ServerCollection]:
+        """Facts about a collection; ``CollectionNotFound`` if there is none of that name."""
+        return Ask("get_collection", {"collection_name": collection}, _described)
+
+    def create(self, collection: str, space: EmbeddingSpace, purpose: str) -> Ask[None]:
+        """Makes a collection; its graph is built only after ``build_index``."""
+        tuning, options = self._tuning, self._options
+        vectors = models.VectorParams(
+            size=space.dim,
+            distance=models.Distance.COSINE,
+            on_disk=True,
+            hnsw_config=models.HnswConfigDiff(
+                m=tuning.hnsw_m,
+                ef_construct=tuning.hnsw_ef_construct,
+                full_scan_threshold=_kilobytes(tuning.exact_below, space.dim),
+            ),
+            quantization_config=models.ScalarQuantization(
+                scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8, quantile=0.99, always_ram=True)
+            ),
+        )
+        arguments = {
+            "collection_name": collection,
+            "vectors_config": {IMAGE_VECTOR: vectors},
+            "shard_number": options.shards or None,
+            "replication_factor": options.replicas or None,
+            "write_consistency_factor": options.write_consistency or None,
+            "on_disk_payload": True,
+            "optimizers_config": models.OptimizersConfigDiff(indexing_threshold=0),
+            "metadata": {"space": space.to_json(), "purpose": purpose},
+        }
+        return Ask("create_collection", arguments, _nothing)
+
+    def create_payload_index(self, collection: str, field: str, kind: FieldKind) -> Ask[None]:
+        """Makes a field fast to filter by."""
+        arguments = {"collection_name": collection, "field_name": field, "field_schema": _SCHEMA[kind], "wait": True}
+        return Ask("create_payload_index", arguments, _nothing)
+
+    def build_index(self, collection: str, dim: int) -> Ask[None]:
+        """Lets the server build the graph and the quantized vectors; it does so beside its other work."""
+        threshold = models.OptimizersConfigDiff(indexing_threshold=_kilobytes(self._tuning.exact_below, dim))
+        return Ask("update_collection", {"collection_name": collection, "optimizers_config": threshold}, _nothing)
+
+    def drop(self, collection: str) -> Ask[None]:
+        """Deletes a collection; one that is not there is no error."""
+        return Ask("delete_collection", {"collection_name": collection}, _nothing)
+
+    def nearest(
+        self, collection: str, query: SearchQuery, count: int, *, exact: bool = False
+    ) -> Ask[list[RankedPoint]]:
+        """The ``count`` nearest points, best first; with ``exact`` every vector is compared."""
+        excluded = query.exclude_product_id
+        params = models.SearchParams(
+            hnsw_ef=max(self._tuning.hnsw_ef, count),
+            exact=exact,
+            quantization=models.QuantizationSearchParams(
+                ignore=exact, rescore=True, oversampling=self._tuning.oversampling
+            ),
+        )
+        arguments = {
+            "collection_name": collection,
+            "query": query.vector.tolist(),
+            "using": IMAGE_VECTOR,
+            "query_filter": models.Filter(must_not=[_any_of([excluded])]) if excluded is not None else None,
+            "limit": count,
+            "with_payload": ["product_id", "position"],
+            "search_params": params,
+        }
+        return Ask("query_points", arguments, lambda found: [_ranked(hit) for hit in found.points if hit.payload])
+
+    def points(self, collection: str, ids: Sequence[UUID]) -> Ask[dict[UUID, StoredPoint]]:
+        """Points by id, with payload; unknown ids are left out."""
+        arguments = {"collection_name": collection, "ids": _texts(ids), "with_payload": True}
+        return Ask("retrieve", arguments, lambda records: {UUID(str(record.id)): _stored(record) for record in records})
+
+    def vectors(self, collection: str, ids: Sequence[UUID]) -> Ask[dict[UUID, Vectors]]:
+        """Vectors by id, float32 (D,); unknown ids are left out."""
+        only_vectors = {"with_payload": False, "with_vectors": [IMAGE_VECTOR]}
+        return Ask(
+            "retrieve",
+            {"collection_name": collection, "ids": _texts(ids)} | only_vectors,
+            lambda records: {UUID(str(item.id)): _image_vector(item.vector) for item in records},
+        )
+
+    def of_products(self, collection: str, product_ids: Sequence[str], start: object) -> Ask[Page[StoredPoint]]:
+        """A page of the points of products, in no particular order.
+
+        Args:
+            collection: whose.
+            product_ids: at least one.
+            start: None, or the ``next_start`` of the page before.
+        """
+        where = models.Filter(must=[_any_of(product_ids)])
+        arguments = _scrolled(collection, start) | {"scroll_filter": where, "with_payload": True}
+        return Ask("scroll", arguments, lambda found: Page([_stored(record) for record in found[0]], found[1]))
+
+    def product_ids(self, collection: str, start: object) -> Ask[Page[str]]:
+        """A page of the products of all points, once for each point; ``start`` as above."""
+        arguments = _scrolled(collection, start) | {"with_payload": ["product_id"]}
+        return Ask("scroll", arguments, lambda found: Page([item.payload["product_id"] for item in found[0]], found[1]))
+
+    def count(self, collection: str) -> Ask[int]:
+        """Points in a collection."""
+        return Ask("count", {"collection_name": collection, "exact": True}, lambda found: int(found.count))
+
+    def upsert(self, collection: str, points: Sequence[Point]) -> Ask[None]:
+        """Inserts or replaces points."""
+        given = [
+            models.PointStruct(
+                id=str(item.id), vector={IMAGE_VECTOR: item.vector.tolist()}, payload=item.payload.to_json()
+            )
+            for item in points
+        ]
+        return _update(collection, [models.UpsertOperation(upsert=models.PointsList(points=given))])
+
+    def overwrite_payloads(self, collection: str, updates: Sequence[PayloadUpdate]) -> Ask[None]:
+        """Replaces the whole payload of each point."""
+        operations = [
+            models.OverwritePayloadOperation(
+                overwrite_payload=models.SetPayload(payload=item.payload.to_json(), points=[str(item.id)])
+            )
+            for item in updates
+        ]
+        return _update(collection, operations)
+
+    def delete(self, collection: str, ids: Sequence[UUID]) -> Ask[None]:
+        """Removes points."""
+        return _update(collection, [models.DeleteOperation(delete=models.PointIdsList(points=_texts(ids)))])
+
+    def delete_products(self, collection: str, product_ids: Sequence[str]) -> Ask[None]:
+        """Removes all points of products."""
+        where = models.FilterSelector(filter=models.Filter(must=[_any_of(product_ids)]))
+        return _update(collection, [models.DeleteOperation(delete=where)])
+
+
+def _connected(kind: Callable[..., _T], address: ServerAddress) -> _T:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
+        return kind(
+            url=address.url,
+            api_key=address.api_key or None,
+            timeout=address.timeout_s,
+            prefer_grpc=address.prefer_grpc,
+            grpc_port=address.grpc_port,
+            check_compatibility=False,  # it warns from a thread of its own; the first call tells more
+        )
+
+
+def _nothing(_: object) -> None:
+    """The answer says no more than that it is done."""
+
+
+def _update(collection: str, operations: Sequence[object]) -> Ask[None]:
+    arguments = {"collection_name": collection, "update_operations": operations, "wait": True}
+    return Ask("batch_update_points", arguments, _nothing)
+
+
+def _scrolled(collection: str, start: object) -> dict[str, Any]:
+    return {"collection_name": collection, "limit": _PAGE, "offset": start}
+
+
+def _described(info: models.CollectionInfo) -> ServerCollection:
+    metadata = info.config.metadata or {}
+    recorded = metadata.get("space")
+    return ServerCollection(
+        space=EmbeddingSpace.from_json(recorded) if isinstance(recorded, dict) else None,
+        purpose=str(metadata.get("purpose", "")),
+        state=info.status.value,
+        indexed_points=info.indexed_vectors_count or 0,
+        build_deferred=not info.config.optimizer_config.indexing_threshold,
+    )
+
+
+def _any_of(product_ids: Sequence[str]) -> models.FieldCondition:
+    return models.FieldCondition(key="product_id", match=models.MatchAny(any=list(product_ids)))
+
+
+def _texts(ids: Sequence[UUID]) -> list[Any]:
+    return [str(item) for item in ids]
+
+
+def _ranked(hit: models.ScoredPoint) -> RankedPoint:
+    payload = hit.payload or {}
+    return RankedPoint(UUID(str(hit.id)), payload["product_id"], payload["position"], hit.score)
+
+
+def _stored(record: models.Record) -> StoredPoint:
+    return StoredPoint(UUID(str(record.id)), PointPayload.from_json(record.payload or {}))
+
+
+def _image_vector(vector: Any) -> Vectors:
+    named: Mapping[str, Any] = vector
+    return np.asarray(named[IMAGE_VECTOR], dtype=np.float32)
+
+
+def _kilobytes(vectors: int, dim: int) -> int:
+    return max(1, vectors * dim * _FLOAT32_BYTES // _BYTES_PER_KB)

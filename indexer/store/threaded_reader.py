@@ -1,0 +1,56 @@
+"""A blocking reader on an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+from uuid import UUID
+
+from indexer.points import StoredPoint, Vectors
+from indexer.processors import available_cores
+from indexer.store.port import CollectionReader, CollectionStatus, SearchAnswer, SearchQuery
+
+_T = TypeVar("_T")
+_SPARE_THREADS = 2
+
+
+class ThreadedReader:
+    """Asks a blocking reader in threads of its own; see ``AsyncCollectionReader``.
+
+    Args:
+        reader: safe to call from several threads; closed with this one.
+    """
+
+    def __init__(self, reader: CollectionReader) -> None:
+        self._reader = reader
+        self._threads = ThreadPoolExecutor(available_cores() + _SPARE_THREADS, thread_name_prefix="store")
+
+    async def search(self, query: SearchQuery) -> SearchAnswer:
+        """See ``CollectionReader``."""
+        return await self._asked(lambda: self._reader.search(query))
+
+    async def product_points(self, product_ids: Sequence[str]) -> Mapping[str, tuple[StoredPoint, ...]]:
+        """See ``CollectionReader``."""
+        return await self._asked(lambda: self._reader.product_points(product_ids))
+
+    async def vectors(self, ids: Sequence[UUID]) -> Mapping[UUID, Vectors]:
+        """See ``CollectionReader``."""
+        return await self._asked(lambda: self._reader.vectors(ids))
+
+    async def status(self) -> CollectionStatus:
+        """See ``CollectionReader``."""
+        return await self._asked(self._reader.status)
+
+    def refresh(self) -> None:
+        """See ``AsyncCollectionReader``."""
+        self._reader.refresh()
+
+    async def close(self) -> None:
+        """See ``AsyncCollectionReader``; waits for the questions under way."""
+        await asyncio.to_thread(self._threads.shutdown)
+        self._reader.close()
+
+    async def _asked(self, question: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, question)
