@@ -21,7 +21,7 @@ from indexer.points import IMAGE_VECTOR, Point, PointPayload, StoredPoint, Vecto
 from indexer.store.payload_indexes import PAYLOAD_INDEXES, FieldKind
 from indexer.store.port import BatchChange, PayloadUpdate
 from indexer.store.ranking import RankedPoint
-from indexer.store.tuning import IndexTuning
+from indexer.store.tuning import IndexTuning, Quantization
 
 _SCROLL_PAGE = 4096
 _BYTES_PER_KB = 1024
@@ -59,9 +59,7 @@ class EdgeShard:
             size=dim,
             distance=edge.Distance.Cosine,
             memory=edge.Memory.Cold,
-            quantization_config=edge.ScalarQuantizationConfig(
-                edge.ScalarType.Int8, quantile=0.99, memory=edge.Memory.Pinned
-            ),
+            quantization_config=_quantization(tuning.quantization),
             hnsw_config=edge.HnswIndexConfig(
                 m=tuning.hnsw_m,
                 ef_construct=tuning.hnsw_ef_construct,
@@ -137,19 +135,35 @@ class EdgeShard:
             self._shard.flush()
 
     def nearest(
-        self, vector: Vectors, count: int, exclude_product_id: str | None = None, *, exact: bool = False
+        self,
+        vector: Vectors,
+        count: int,
+        exclude_product_id: str | None = None,
+        *,
+        exact: bool = False,
+        where: Sequence[edge.FieldCondition] = (),
     ) -> list[RankedPoint]:
-        """The ``count`` nearest points, best first; with ``exact`` every vector is compared."""
-        without = None if exclude_product_id is None else edge.Filter(must_not=_of_products([exclude_product_id]).must)
+        """The ``count`` nearest points, best first.
+
+        Args:
+            vector: float32 (D,).
+            count: points wanted.
+            exclude_product_id: whose points are left out.
+            exact: every vector is compared.
+            where: what all of them must fulfil.
+        """
+        excluded = [] if exclude_product_id is None else _of_products([exclude_product_id]).must
         request = edge.QueryRequest(
             limit=count,
             query=edge.Query.Nearest(_given(vector), using=IMAGE_VECTOR),
-            filter=without,
+            filter=edge.Filter(must=list(where), must_not=excluded) if where or excluded else None,
             params=edge.SearchParams(
                 hnsw_ef=max(self._tuning.hnsw_ef, count),
                 exact=exact,
                 quantization=edge.QuantizationSearchParams(
-                    ignore=exact, rescore=True, oversampling=self._tuning.oversampling
+                    ignore=exact or self._tuning.quantization == "none",
+                    rescore=True,
+                    oversampling=self._tuning.oversampling,
                 ),
             ),
             with_payload=["product_id", "position"],
@@ -216,6 +230,27 @@ class EdgeShard:
             yield from records
             if offset is None:
                 return
+
+
+def equals(field: str, value: str | int | bool) -> edge.FieldCondition:
+    """A condition on an indexed field: it has this value, or among others this one."""
+    # the binding takes Python's True for the integer 1, which no index of booleans has, and so finds nothing; numpy's
+    # is not an integer to it (0.9.0)
+    given: Any = np.bool_(value) if isinstance(value, bool) else value
+    return edge.FieldCondition(key=field, match=edge.MatchValue(given))
+
+
+def below(field: str, limit: float) -> edge.FieldCondition:
+    """A condition on an indexed number: it is less than this."""
+    return edge.FieldCondition(key=field, range=edge.RangeFloat(lt=limit))
+
+
+def _quantization(kind: Quantization) -> edge.QuantizationConfigType | None:
+    if kind == "int8":
+        return edge.ScalarQuantizationConfig(edge.ScalarType.Int8, quantile=0.99, memory=edge.Memory.Pinned)
+    if kind == "4bit":
+        return edge.TurboQuantQuantizationConfig(bits=edge.TurboQuantBitSize.Bits4, memory=edge.Memory.Pinned)
+    return None
 
 
 def _of_products(product_ids: Sequence[str]) -> edge.Filter:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Quantization = Literal["none", "int8", "4bit"]
+"""How the copies of the vectors that searches compare are kept in memory; the originals rescore what they find."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +20,7 @@ class IndexTuning:
         hnsw_ef_construct: candidates while the graph is built.
         hnsw_ef: candidates while it is searched, at least the number of points fetched.
         oversampling: how many times the points wanted are fetched by quantized vectors, then rescored by the originals.
+        quantization: of a collection when it is made, for good; searches with ``none`` compare the originals in any.
     """
 
     exact_below: int = 10_000
@@ -23,3 +28,4 @@ class IndexTuning:
     hnsw_ef_construct: int = 128
     hnsw_ef: int = 128
     oversampling: float = 2.0
+    quantization: Quantization = "int8"
