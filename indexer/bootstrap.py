@@ -46,7 +46,7 @@ def open_store(settings: Settings, *, read_only: bool = False) -> VectorStore:
         read_only: for a process that only searches: the read-only key, and little patience with a failing server.
 
     Raises:
-        ConfigurationError: a server without an address.
+        ConfigurationError: a server without an address, or certificates that cannot be read.
         StoreUnavailable, StoreRefused: it does not answer, or not with this key.
     """
     if settings.store == "edge":

@@ -62,6 +62,9 @@ class Settings(BaseModel):
     )
     qdrant_prefer_grpc: bool = Field(True, description="Whether gRPC carries the calls; else REST.")
     qdrant_grpc_port: int = Field(6334, ge=1, le=65535, description="Port of gRPC, on the host of qdrant_url.")
+    qdrant_ca_file: str = Field(
+        "", description="PEM file of the authority that signed the server's certificate; empty: the system's."
+    )
     qdrant_timeout_s: int = Field(10, ge=1, description="Seconds to wait for an answer of the server.")
     qdrant_retry_s: float = Field(
         60.0, ge=0, description="Seconds over which a call that failed in passing is tried again while indexing."
@@ -202,7 +205,12 @@ class Settings(BaseModel):
         if read_only:
             key = self.qdrant_read_only_api_key.get_secret_value() or key
         return ServerAddress(
-            self.qdrant_url, key, self.qdrant_prefer_grpc, self.qdrant_grpc_port, self.qdrant_timeout_s
+            self.qdrant_url,
+            key,
+            self.qdrant_prefer_grpc,
+            self.qdrant_grpc_port,
+            self.qdrant_timeout_s,
+            self.qdrant_ca_file,
         )
 
     def server_options(self, *, read_only: bool = False) -> ServerOptions:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Puts in place what some tests drive: Chromium (the page) and redis-server (workers). Where that is not possible these
-# tests skip themselves and say so.
+# Puts in place what some tests drive: Chromium (the page), redis-server (workers) and openssl (certificates). Where that is
+# not possible these tests skip themselves and say so.
 set -u
 
 present() {
@@ -13,6 +13,7 @@ present() {
 wanted=()
 present chromium chromium-browser google-chrome || wanted+=(chromium)
 present redis-server || wanted+=(redis-server)
+present openssl || wanted+=(openssl)
 [ ${#wanted[@]} = 0 ] && exit 0
 if [ "$(id -u)" = 0 ] && present apt-get; then
   echo "Installing for the tests: ${wanted[*]}."

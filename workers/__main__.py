@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from indexer.cli.exit_codes import CANNOT_START
 from indexer.cli.flags import add_settings_flags, settings_of
 from indexer.errors import VitrineError
-from workers.serving import serve
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -19,6 +18,9 @@ def build_parser() -> argparse.ArgumentParser:
         prog="python -m workers",
         description="Index batches that a dispatcher sends, until SIGTERM: then what is in hand is finished first. "
         "Start as many as there are machines or GPUs; each loads the model once.",
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="Start none: exit 0 if one of this machine is at work, 2 if not."
     )
     add_settings_flags(parser)
     return parser
@@ -29,7 +31,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     logging.getLogger("workers").setLevel(logging.INFO)
     try:
-        return serve(settings_of(build_parser().parse_args(arguments)).settings)
+        parsed = build_parser().parse_args(arguments)
+        settings = settings_of(parsed).settings
+        if parsed.check:
+            from workers.health import check
+
+            print(check(settings))  # noqa: T201
+            return 0
+        # Celery takes a second to import, which a check every half minute does not pay
+        from workers.serving import serve
+
+        return serve(settings)
     except VitrineError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return CANNOT_START

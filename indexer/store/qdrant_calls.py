@@ -5,9 +5,11 @@ Every write waits until the server has applied it, as the ledger acknowledges on
 
 from __future__ import annotations
 
+import ssl
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -17,6 +19,7 @@ from qdrant_client import AsyncQdrantClient, QdrantClient, models
 from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ApiException
 
+from indexer.errors import ConfigurationError
 from indexer.points import IMAGE_VECTOR, Point, PointPayload, StoredPoint, Vectors
 from indexer.spaces import EmbeddingSpace
 from indexer.store.payload_indexes import FieldKind
@@ -46,7 +49,11 @@ _SCHEMA: Mapping[FieldKind, models.PayloadSchemaType | models.TextIndexParams] =
 
 
 def connect(address: ServerAddress) -> QdrantClient:
-    """A blocking client; it connects with the first call."""
+    """A blocking client; it connects with the first call.
+
+    Raises:
+        ConfigurationError: the certificates cannot be read.
+    """
     return _connected(QdrantClient, address)
 
 
@@ -261,6 +268,7 @@ class QdrantCalls:
 
 
 def _connected(kind: Callable[..., _T], address: ServerAddress) -> _T:
+    trust = _trust(address.ca_file) if address.ca_file and address.url.startswith("https:") else {}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
         return kind(
@@ -269,8 +277,20 @@ def _connected(kind: Callable[..., _T], address: ServerAddress) -> _T:
             timeout=address.timeout_s,
             prefer_grpc=address.prefer_grpc,
             grpc_port=address.grpc_port,
+            **trust,
             check_compatibility=False,  # it warns from a thread of its own; the first call tells more
         )
+
+
+def _trust(ca_file: str) -> dict[str, Any]:
+    """How REST and gRPC are told whom to trust."""
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+        return {"verify": context, "grpc_options": {"root_certificates": Path(ca_file).read_bytes()}}
+    except OSError as error:  # an ssl.SSLError is one
+        raise ConfigurationError(
+            f"qdrant_ca_file {ca_file} cannot be read: {error.strerror or error}.", "It is a PEM file of certificates."
+        ) from error
 
 
 def _nothing(_: object) -> None:

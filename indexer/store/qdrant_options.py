@@ -17,6 +17,7 @@ class ServerAddress:
         prefer_grpc: gRPC carries the calls; else REST.
         grpc_port: of the same host.
         timeout_s: longest wait for one answer.
+        ca_file: path of PEM certificates of whom to trust over https; empty: those of the system.
     """
 
     url: str
@@ -24,6 +25,7 @@ class ServerAddress:
     prefer_grpc: bool = True
     grpc_port: int = 6334
     timeout_s: int = 10
+    ca_file: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -240,6 +240,17 @@ def test_without_workers_a_dispatcher_says_that_nobody_is_there_and_lets_no_seco
         assert indexing.wait(120) == 0, alone.logs()
 
 
+def test_a_check_tells_whether_a_worker_is_at_work(fleet: RunningFleet) -> None:
+    there = fleet.start_worker("--check")
+    assert there.wait(60) == 0, fleet.logs()
+    fleet.processes.remove(there)
+    address, _, database = fleet.settings["redis_url"].rpartition("/")
+    elsewhere = fleet.start_worker("--check", "--redis-url", f"{address}/{int(database) + 1}")
+    assert elsewhere.wait(60) == 2
+    assert "shows signs of life" in fleet.logs()
+    fleet.processes.remove(elsewhere)
+
+
 def test_settings_that_are_not_those_of_a_fleet_are_refused(fleet: RunningFleet, tmp_path: Path) -> None:
     refused = fleet.run_indexer("index", tmp_path / "feed.jsonl", "--store", "edge")
     assert refused.returncode == 2

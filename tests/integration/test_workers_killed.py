@@ -146,7 +146,7 @@ def test_a_store_that_refuses_for_a_while_only_delays(
     indexing = fleet.start_index(feed)
     fleet.wait_for_run(lambda run: run.plan.feed == str(feed) and run.batches >= 3, "batches")
     proxy.refuse()
-    time.sleep(4)
+    time.sleep(30)
     assert proxy.refused > 0
     proxy.refusing.clear()
     assert indexing.wait(150) == 0, fleet.logs()

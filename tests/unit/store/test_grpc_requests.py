@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import ssl
+import subprocess
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -12,7 +18,7 @@ import pytest
 from qdrant_client import QdrantClient
 from qdrant_client import grpc as messages
 
-from indexer.errors import CollectionNotFound, StoreRefused, StoreUnavailable
+from indexer.errors import CollectionNotFound, ConfigurationError, StoreRefused, StoreUnavailable
 from indexer.points import with_product_fields
 from indexer.store.payload_indexes import SERVER_PAYLOAD_INDEXES
 from indexer.store.port import PayloadUpdate, SearchQuery
@@ -211,3 +217,81 @@ def test_the_asynchronous_client_asks_the_same_and_again(address: ServerAddress,
     assert (first.params.quantization.rescore, first.params.quantization.oversampling) == (True, 3.0)
     assert list(scrolled.filter.must[0].field.match.keywords.strings) == ["p1"]
     assert list(vectors.with_vectors.include.names) == ["image"]
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path]:
+    """A key and its self-signed certificate for 127.0.0.1, as PEM files."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True)
+    return key, certificate
+
+
+def test_an_authority_of_the_shops_own_is_trusted_over_grpc(
+    recorder: _Recorder, certificate: tuple[Path, Path]
+) -> None:
+    key, trusted = certificate
+    server = grpc.server(ThreadPoolExecutor(2), handlers=(recorder,))
+    credentials = grpc.ssl_server_credentials([(key.read_bytes(), trusted.read_bytes())])
+    port = server.add_secure_port("127.0.0.1:0", credentials)
+    server.start()
+    options = ServerOptions(retries=RetryPolicy(patience_s=0))
+
+    def counted(ca_file: str) -> int:
+        client = connect(ServerAddress("https://127.0.0.1:9", grpc_port=port, timeout_s=5, ca_file=ca_file))
+        try:
+            gateway = QdrantGateway(client, IndexTuning(), options)
+            return gateway.answer(gateway.calls.count("c"))
+        finally:
+            client.close()
+
+    assert counted(str(trusted)) == 3
+    with pytest.raises(StoreUnavailable):
+        counted("")
+    server.stop(None).wait()
+
+
+def test_an_authority_of_the_shops_own_is_trusted_over_rest(certificate: tuple[Path, Path]) -> None:
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = b'{"result": {"collections": [{"name": "c"}]}, "status": "ok", "time": 0.0}'
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            pass
+
+    key, trusted = certificate
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(trusted, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        url = f"https://127.0.0.1:{server.server_address[1]}"
+        address = ServerAddress(url, prefer_grpc=False, ca_file=str(trusted))
+        gateway = QdrantGateway.connect(address, IndexTuning(), ServerOptions())
+        assert gateway.names() == ["c"]
+        gateway.close()
+        with pytest.raises(StoreUnavailable, match=r"(?i)certificate"):
+            QdrantGateway.connect(ServerAddress(url, prefer_grpc=False), IndexTuning(), ServerOptions())
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_certificates_that_cannot_be_read_are_named(tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "authority.pem"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(ConfigurationError, match=r"authority\.pem"):
+        connect(ServerAddress("https://127.0.0.1:9", ca_file=str(file)))
