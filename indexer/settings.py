@@ -149,7 +149,19 @@ class Settings(BaseModel):
 
     host: str = Field("127.0.0.1", description="Address that the search API listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port that it listens on.")
-    query_queue: int = Field(64, ge=1, description="Queries that may wait for the model; more are answered with 503.")
+    query_queue: int = Field(
+        64, ge=1, description="Photos, and likewise texts, that may wait for the model; more are answered with 503."
+    )
+    query_deadline_s: float = Field(
+        10.0, gt=0, description="Longest wait of a query for the model, its own pass included; then 503."
+    )
+    query_batch: int = Field(32, ge=1, le=4096, description="Most queries in one forward pass.")
+    query_batch_s: float = Field(
+        0.4, gt=0, description="Longest forward pass aimed at: batches of queries are smaller with slow models."
+    )
+    query_cache_bytes: int = Field(
+        64_000_000, ge=0, description="Embeddings of earlier queries kept in memory; 0: none."
+    )
     query_text_max_chars: int = Field(1000, ge=1, description="Longest text query.")
     thumbnail_px: int = Field(480, ge=16, le=2048, description="Longer side of the pictures on result pages.")
 

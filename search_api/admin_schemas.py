@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Literal, Self
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from indexer.events.port import Appended
 from indexer.ledger.port import Counts, Failure
 from search_api.admin import EventStatus, IndexRun
+from search_api.query_embeddings import EmbeddingFigures
 
 
 class EventAnswer(BaseModel):
@@ -111,6 +113,47 @@ class IndexStatus(BaseModel):
     applied: int = Field(description="Every event up to this sequence is searchable.")
     is_current: bool
     event_to_searchable_s: Delay
+
+
+class CacheStatus(BaseModel):
+    """The cache of queries' embeddings."""
+
+    entries: int
+    held_bytes: int
+    hits: int = Field(description="Queries that it answered.")
+    misses: int
+    evicted: int = Field(description="Embeddings that made room for later ones.")
+    hit_rate: float = Field(description="Hits to all queries, 0 to 1.")
+
+
+class LaneStatus(BaseModel):
+    """What the model did for queries of one kind."""
+
+    under_way: int
+    answered: int
+    passes: int = Field(description="Forward passes; answered / passes is the mean batch.")
+    failed: int = Field(description="Queries that made the model fail, alone.")
+    refused: int = Field(description="Queries answered with 503, as too many waited.")
+    item_ms: float = Field(description="Of the model's time that one takes in a batch, smoothed.")
+
+
+class ServingStatus(BaseModel):
+    """What this process did for queries since it started."""
+
+    cache: CacheStatus
+    shared: int = Field(description="Queries that waited for the same query of another request.")
+    images: LaneStatus
+    texts: LaneStatus
+
+
+def serving_status(figures: EmbeddingFigures) -> ServingStatus:
+    """What became of queries, as the API shows it."""
+    return ServingStatus(
+        cache=CacheStatus(hit_rate=round(figures.cache.hit_rate, 4), **asdict(figures.cache)),
+        shared=figures.shared,
+        images=LaneStatus(**asdict(figures.model.images)),
+        texts=LaneStatus(**asdict(figures.model.texts)),
+    )
 
 
 def event_answer(appended: Appended) -> EventAnswer:

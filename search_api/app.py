@@ -14,10 +14,13 @@ from indexer.settings import Settings
 from indexer.store.port import Alias
 from search_api.admin import AdminKey, AdminParts, AdminService
 from search_api.body_limit import BodyLimit
+from search_api.embedding_cache import EmbeddingCache
 from search_api.feeds import FeedFolder
 from search_api.images import ProductImages
+from search_api.lanes import BatchLimits
 from search_api.model_gate import ModelGate
 from search_api.problems import install_problem_handlers
+from search_api.query_embeddings import QueryEmbeddings
 from search_api.routes import admin, health, page, products, search
 from search_api.routes.dependencies import ApiParts
 from search_api.service import SearchService
@@ -44,11 +47,16 @@ def create_app(
         VitrineError: the store cannot be opened.
     """
     store = bootstrap.open_store(settings, read_only=True)
-    gate = ModelGate(lambda: load_embedder(settings), queue=settings.query_queue, on_load_failure=on_load_failure)
+    gate = ModelGate(
+        lambda: load_embedder(settings),
+        BatchLimits(settings.query_queue, settings.query_batch, settings.query_batch_s),
+        deadline_s=settings.query_deadline_s,
+        on_load_failure=on_load_failure,
+    )
     service = SearchService(
         gate,
+        QueryEmbeddings(gate, EmbeddingCache(settings.query_cache_bytes), settings.image_limits()),
         lambda space_id: store.async_reader(Alias(settings.catalog, space_id)),
-        settings.image_limits(),
         max_text_chars=settings.query_text_max_chars,
     )
 

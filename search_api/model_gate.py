@@ -1,51 +1,75 @@
-"""The model behind the API: loaded beside it, used by one thread, never by more requests than may wait."""
+"""The model behind the API: loaded beside it, used by one thread, in batches of whatever waits."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import threading
-import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
-from indexer.embedding.port import Embedder
+import numpy as np
+from PIL import Image
+
+from indexer.embedding.port import Embedder, Pixels
 from indexer.errors import ModelFailed, ModelLoading, Overloaded, VitrineError
+from indexer.points import Vectors
+from search_api.lanes import BatchLimits, Item, Lane, LaneFigures
+from search_api.model_health import ModelHealth
 
 _log = logging.getLogger(__name__)
-_T = TypeVar("_T")
 _PROBE_AFTER_S = 2.0
 _PROBE_TIMEOUT_S = 10.0
-_SMOOTHING = 0.2
+_PROBE_TEXT = "a photo"
+
+
+@dataclass(frozen=True, slots=True)
+class GateFigures:
+    """What the model did for queries since the process started."""
+
+    images: LaneFigures
+    texts: LaneFigures
 
 
 class ModelGate:
-    """Lets requests to the model one at a time and keeps account of its health.
+    """Lets queries to the model, in batches, and keeps account of its health.
+
+    The model's thread takes what waits as soon as it is free: a query that comes alone waits for nothing, and those
+    that come while a pass is under way go into the next one together. Photos and texts take turns, so a text waits for
+    one pass of photos at most, however many photos wait.
 
     Args:
         load: loads the model; called once, in the model's own thread.
-        queue: how many calls may be under way or wait; one more raises ``Overloaded``.
+        limits: of each lane.
+        deadline_s: a query that has no vector by then is answered ``Overloaded``.
         on_load_failure: called in the model's thread if it cannot be loaded.
     """
 
     def __init__(
-        self, load: Callable[[], Embedder], *, queue: int, on_load_failure: Callable[[VitrineError], None]
+        self,
+        load: Callable[[], Embedder],
+        limits: BatchLimits,
+        *,
+        deadline_s: float,
+        on_load_failure: Callable[[VitrineError], None],
     ) -> None:
         self._load = load
-        self._queue = queue
+        self._deadline_s = deadline_s
         self._on_load_failure = on_load_failure
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
-        self._lock = threading.Lock()
-        self._waiting = 0
+        self._thread = threading.Thread(target=self._work, name="model")
+        self._ready = threading.Condition()
+        self._health = ModelHealth()
+        self._images: Lane[Pixels] = Lane("images", self._embed_images, limits, self._health, self._ready)
+        self._texts: Lane[str] = Lane("texts", self._embed_texts, limits, self._health, self._ready)
         self._embedder: Embedder | None = None
-        self._failure: VitrineError | None = None
-        self._worked_at_s = float("-inf")
-        self._call_s = 0.05
+        self._load_failure: VitrineError | None = None
+        self._closed = False
 
     def start(self) -> None:
         """Begins to load the model."""
-        self._thread.submit(self._load_once)
+        self._thread.start()
 
     @property
     def embedder(self) -> Embedder:
@@ -57,29 +81,42 @@ class ModelGate:
         """
         if self._embedder is not None:
             return self._embedder
-        if self._failure is not None:
-            raise self._failure
+        if self._load_failure is not None:
+            raise self._load_failure
         raise ModelLoading("The model is still being loaded.", "Try again in a few seconds.")
 
-    async def call(self, work: Callable[[Embedder], _T]) -> _T:
-        """Runs work on the model in its thread.
+    @contextmanager
+    def image_place(self) -> Iterator[None]:
+        """A photo's place, to be held from before it is decoded: what cannot be embedded need not be decoded.
 
         Raises:
-            Overloaded: too many calls wait.
-            VitrineError: what the work raised.
+            Overloaded: there is none.
         """
-        embedder = self.embedder
-        with self._lock:
-            if self._waiting >= self._queue:
-                raise Overloaded(
-                    f"{self._waiting} queries already wait for the model.", retry_after_s=self._waiting * self._call_s
-                )
-            self._waiting += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, self._timed, work, embedder)
-        finally:
-            with self._lock:
-                self._waiting -= 1
+        with self._images.place():
+            yield
+
+    async def embed_image(self, pixels: Pixels) -> Vectors:
+        """A photo's vector: float32 (D,); called by who holds an ``image_place``.
+
+        Args:
+            pixels: uint8 (S, S, 3), from ``prepare_image``.
+
+        Raises:
+            ModelFailed: the model fails for this photo.
+            Overloaded: it did not come to it in time.
+        """
+        return await self._vector(self._images, pixels, self._deadline_s)
+
+    async def embed_text(self, text: str) -> Vectors:
+        """A text's vector: float32 (D,).
+
+        Raises:
+            QueryTextEmpty: nothing is left to search for.
+            ModelFailed: the model fails for this text.
+            Overloaded: too many texts wait, or the model did not come to it in time.
+        """
+        with self._texts.place():
+            return await self._vector(self._texts, text, self._deadline_s)
 
     async def check(self) -> None:
         """Returns if the model works: it did a moment ago, or does now.
@@ -88,42 +125,95 @@ class ModelGate:
             VitrineError: it is not loaded, it failed, or it does not answer in time.
         """
         _ = self.embedder
-        if self._failure is None and time.monotonic() - self._worked_at_s < _PROBE_AFTER_S:
+        suspects = self._health.failures()
+        if not suspects and self._health.idle_s(self._images.name, self._texts.name) < _PROBE_AFTER_S:
             return
+        if self._images.name in suspects:
+            await self._probe(self._images, _grey(self.embedder))
+        if self._texts.name in suspects or not suspects:
+            await self._probe(self._texts, _PROBE_TEXT)
+
+    def figures(self) -> GateFigures:
+        """What the model did so far."""
+        return GateFigures(self._images.figures(), self._texts.figures())
+
+    def close(self) -> None:
+        """Lets the pass under way end, refuses what waits and takes no more."""
+        with self._ready:
+            self._closed = True
+            self._ready.notify()
+        if self._thread.ident is not None:
+            self._thread.join()
+        self._refuse_all()
+
+    async def _vector(self, lane: Lane[Item], item: Item, deadline_s: float) -> Vectors:
+        _ = self.embedder
+        waiting = asyncio.wrap_future(lane.append(item))
+        if self._closed:  # seen after the query was put there: either this or close() refuses it
+            self._refuse_all()
         try:
-            async with asyncio.timeout(_PROBE_TIMEOUT_S):
-                await self.call(lambda embedder: embedder.embed_texts(["a photo"]))
+            async with asyncio.timeout(deadline_s) as limit:
+                return await waiting
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise Overloaded(
+                f"The model did not come to this query within {deadline_s:g} s.", retry_after_s=lane.wait_s()
+            ) from error
+
+    async def _probe(self, lane: Lane[Item], item: Item) -> None:
+        try:
+            with lane.place():
+                async with asyncio.timeout(_PROBE_TIMEOUT_S):
+                    await self._vector(lane, item, 2 * _PROBE_TIMEOUT_S)
         except TimeoutError as error:
             raise ModelFailed(f"The model did not answer within {_PROBE_TIMEOUT_S:g} s.") from error
         except Overloaded:
-            if time.monotonic() - self._worked_at_s > _PROBE_TIMEOUT_S:
+            if self._closed or self._health.idle_s(lane.name) > _PROBE_TIMEOUT_S:
                 raise
 
-    def close(self) -> None:
-        """Lets the call under way end and takes no more."""
-        self._thread.shutdown(wait=True, cancel_futures=True)
+    def _work(self) -> None:
+        if not self._load_once():
+            return
+        lanes: list[Lane[Any]] = [self._images, self._texts]
+        while True:
+            with self._ready:
+                while not self._closed and all(lane.is_empty() for lane in lanes):
+                    self._ready.wait()
+                if self._closed:
+                    return
+                lane = next(lane for lane in lanes if not lane.is_empty())
+                batch = lane.take()
+            # whose turn it was is asked last next time
+            lanes.remove(lane)
+            lanes.append(lane)
+            lane.run(batch)
 
-    def _load_once(self) -> None:
+    def _load_once(self) -> bool:
         try:
-            self._embedder = self._load()
-            self._worked_at_s = time.monotonic()
+            embedder = self._load()
         except VitrineError as error:
-            self._failure = error
-            self._on_load_failure(error)
+            self._load_failure = error
         except Exception as error:  # noqa: BLE001 - whatever it is, the API must say so instead of loading for ever
             _log.error("the model could not be loaded", exc_info=error)
-            self._failure = ModelFailed(f"The model could not be loaded: {type(error).__name__}.", "See the log.")
-            self._on_load_failure(self._failure)
+            self._load_failure = ModelFailed(f"The model could not be loaded: {type(error).__name__}.", "See the log.")
+        else:
+            self._health.worked(self._texts.name)  # loading ends with a pass of each tower
+            self._embedder = embedder
+            return True
+        self._on_load_failure(self._load_failure)
+        return False
 
-    def _timed(self, work: Callable[[Embedder], _T], embedder: Embedder) -> _T:
-        start_s = time.monotonic()
-        try:
-            result = work(embedder)
-        except ModelFailed as error:
-            self._failure = error
-            raise
-        now_s = time.monotonic()
-        self._failure = None
-        self._worked_at_s = now_s
-        self._call_s += _SMOOTHING * (now_s - start_s - self._call_s)
-        return result
+    def _refuse_all(self) -> None:
+        for lane in (self._images, self._texts):
+            lane.refuse_all(Overloaded("This process is stopping."))
+
+    def _embed_images(self, photos: Sequence[Pixels]) -> Vectors:
+        return self.embedder.embed_images(np.stack(photos))
+
+    def _embed_texts(self, texts: Sequence[str]) -> Vectors:
+        return self.embedder.embed_texts(list(texts))
+
+
+def _grey(embedder: Embedder) -> Pixels:
+    return embedder.prepare_image(Image.new("RGB", (64, 64), (127, 127, 127)))

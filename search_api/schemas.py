@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from indexer.points import PointPayload, StoredPoint, is_remote
 from indexer.store.port import Hit
+from search_api.query_embeddings import EmbeddingSource
 
 MAX_LIMIT = 100
 MAX_OFFSET = 1000
@@ -62,6 +63,10 @@ class Timings(BaseModel):
     embed: float
     search: float
     total: float
+    embedding_source: EmbeddingSource = Field(
+        description="Where the query's vector came from: the model, another request with the same query at the same "
+        "time (shared), the cache of earlier queries, or the index (similar products)."
+    )
 
 
 class SearchResponse(BaseModel):

@@ -10,14 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from indexer.embedding.port import Pixels
 from indexer.errors import ProductNotFound, QueryTextEmpty, QueryTextTooLong
-from indexer.images.decode import decode_image
-from indexer.images.limits import ImageLimits
-from indexer.points import StoredPoint, Vectors
+from indexer.points import StoredPoint
 from indexer.processors import available_cores
 from indexer.store.port import AsyncCollectionReader, SearchAnswer, SearchQuery
 from search_api.model_gate import ModelGate
+from search_api.query_embeddings import EmbeddingFigures, EmbeddingSource, QueryEmbedding, QueryEmbeddings
 
 _T = TypeVar("_T")
 
@@ -32,10 +30,11 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class TimedAnswer:
-    """An answer, the space it was found in, and the milliseconds of each stage."""
+    """An answer, the space it was found in, where the query's vector came from, and the milliseconds of each stage."""
 
     answer: SearchAnswer
     space_id: str
+    source: EmbeddingSource
     decode_ms: float
     embed_ms: float
     search_ms: float
@@ -62,26 +61,26 @@ class SearchService:
 
     Args:
         gate: to the model.
+        queries: embeds photos and texts.
         open_reader: a reader in the model's space, opened when the model is there.
-        limits: of an uploaded photo.
         max_text_chars: of a text query.
     """
 
     def __init__(
         self,
         gate: ModelGate,
+        queries: QueryEmbeddings,
         open_reader: Callable[[str], AsyncCollectionReader],
-        limits: ImageLimits,
         *,
         max_text_chars: int,
     ) -> None:
         self._gate = gate
+        self._queries = queries
         self._open_reader = open_reader
-        self._limits = limits
         self._max_text_chars = max_text_chars
         self._reader: AsyncCollectionReader | None = None
         self._opening = threading.Lock()
-        self._threads = ThreadPoolExecutor(available_cores() + 2, thread_name_prefix="decode")
+        self._threads = ThreadPoolExecutor(available_cores() + 2, thread_name_prefix="pictures")
 
     async def by_image(self, data: bytes, page: Page) -> TimedAnswer:
         """Products that look like a photo.
@@ -90,11 +89,7 @@ class SearchService:
             ImageError, EmbedderError, StoreError, Overloaded
         """
         clock = _Clock()
-        _ = self._gate.embedder  # while the model loads there is no use in decoding
-        pixels = await self.in_thread(lambda: self._decoded(data))
-        decode_ms = clock.lap_ms()
-        vector = await self._gate.call(lambda embedder: embedder.embed_images(pixels[None])[0])
-        return await self._found(vector, page, clock, decode_ms)
+        return await self._found(await self._queries.of_image(data), page, clock)
 
     async def by_text(self, text: str, page: Page) -> TimedAnswer:
         """Products that a text describes.
@@ -109,8 +104,7 @@ class SearchService:
                 f"The text has {len(text)} characters; the limit is {self._max_text_chars}.", "Say it shorter."
             )
         clock = _Clock()
-        vector = await self._gate.call(lambda embedder: embedder.embed_texts([text])[0])
-        return await self._found(vector, page, clock, 0.0)
+        return await self._found(await self._queries.of_text(text), page, clock)
 
     async def similar(self, product_id: str, page: Page) -> TimedAnswer:
         """Products that look like a product's main picture, itself left out.
@@ -123,7 +117,8 @@ class SearchService:
         vectors = await self.reader().vectors([main.id])
         if main.id not in vectors:
             raise _unknown(product_id)  # removed between the two calls
-        return await self._found(vectors[main.id], page, clock, 0.0, exclude_product_id=product_id)
+        embedding = QueryEmbedding(vectors[main.id], EmbeddingSource.INDEX)
+        return await self._found(embedding, page, clock, exclude_product_id=product_id)
 
     async def product(self, product_id: str) -> tuple[StoredPoint, ...]:
         """A product's points in order of position, at least one.
@@ -161,26 +156,34 @@ class SearchService:
                 self._reader = self._open_reader(self._gate.embedder.space.space_id)
             return self._reader
 
+    def figures(self) -> EmbeddingFigures:
+        """What became of queries since the process started."""
+        return self._queries.figures()
+
     async def close(self) -> None:
         """Waits for work under way."""
+        await asyncio.to_thread(self._queries.close)
         await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
         if self._reader is not None:
             await self._reader.close()
 
-    def _decoded(self, data: bytes) -> Pixels:
-        embedder = self._gate.embedder
-        decoded = decode_image(data, self._limits, min_side_px=embedder.space.image_size_px)
-        return embedder.prepare_image(decoded.image)
-
     async def _found(
-        self, vector: Vectors, page: Page, clock: _Clock, decode_ms: float, *, exclude_product_id: str | None = None
+        self, embedding: QueryEmbedding, page: Page, clock: _Clock, *, exclude_product_id: str | None = None
     ) -> TimedAnswer:
-        embed_ms = clock.lap_ms()
-        query = SearchQuery(vector, page.limit, page.offset, exclude_product_id)
+        clock.lap_ms()
+        query = SearchQuery(embedding.vector, page.limit, page.offset, exclude_product_id)
         answer = await self.reader().search(query)
         search_ms = clock.lap_ms()
         space_id = self._gate.embedder.space.space_id
-        return TimedAnswer(answer, space_id, decode_ms, embed_ms, search_ms, clock.total_ms())
+        return TimedAnswer(
+            answer,
+            space_id,
+            embedding.source,
+            embedding.decode_ms,
+            embedding.embed_ms,
+            search_ms,
+            clock.total_ms(),
+        )
 
 
 def _unknown(product_id: str) -> ProductNotFound:

@@ -32,12 +32,14 @@ from search_api.admin_schemas import (
     IndexRunList,
     IndexStatus,
     RunOrderBody,
+    ServingStatus,
     event_answer,
     failure_answer,
     index_status,
     run_answer,
+    serving_status,
 )
-from search_api.routes.dependencies import problems
+from search_api.routes.dependencies import Parts, problems
 from search_api.routes.products import ProductId as ProductIdInPath
 
 _T = TypeVar("_T")
@@ -159,6 +161,12 @@ def retry_run(run_id: str, admin: Admin) -> IndexRunAnswer:
 def get_index_status(admin: Admin) -> IndexStatus:
     """How far the index is behind the events, and how long events take to be searchable."""
     return index_status(admin.status())
+
+
+@router.get("/v1/serving-status", responses=problems(401, 403))
+async def get_serving_status(parts: Parts) -> ServingStatus:
+    """What this process did for queries since it started: its cache of embeddings, and the model's batches."""
+    return serving_status(parts.service.figures())
 
 
 def _checked(product_id: str) -> str:

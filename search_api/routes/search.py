@@ -9,6 +9,7 @@ from starlette.datastructures import UploadFile
 
 from indexer.errors import ImageEmpty, ImageNotAnImage, ImageTooLarge
 from indexer.images.limits import ImageLimits
+from search_api.departures import unless_gone
 from search_api.routes.dependencies import Parts, problems
 from search_api.schemas import Limit as LimitField
 from search_api.schemas import Offset as OffsetField
@@ -42,13 +43,14 @@ _IMAGE_BODY = {
 async def search_by_image(request: Request, parts: Parts, limit: Limit = 20, offset: Offset = 0) -> SearchResponse:
     """Products that look like a photo, sent as a multipart `file` or as a raw `image/*` body."""
     data = await _uploaded(request, parts.limits)
-    return search_response(await parts.service.by_image(data, Page(limit, offset)))
+    return search_response(await unless_gone(request, parts.service.by_image(data, Page(limit, offset))))
 
 
 @router.post("/text", responses=problems(409, 422, 503))
-async def search_by_text(query: TextQuery, parts: Parts) -> SearchResponse:
+async def search_by_text(request: Request, query: TextQuery, parts: Parts) -> SearchResponse:
     """Products that a text describes, in any language of the model."""
-    return search_response(await parts.service.by_text(query.text, Page(query.limit, query.offset)))
+    found = parts.service.by_text(query.text, Page(query.limit, query.offset))
+    return search_response(await unless_gone(request, found))
 
 
 def search_response(found: TimedAnswer) -> SearchResponse:
@@ -62,6 +64,7 @@ def search_response(found: TimedAnswer) -> SearchResponse:
             embed=round(found.embed_ms, 3),
             search=round(found.search_ms, 3),
             total=round(found.total_ms, 3),
+            embedding_source=found.source,
         ),
     )
 

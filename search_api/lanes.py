@@ -1,0 +1,228 @@
+"""Queries that wait for the model, in a lane for photos and one for texts, and which of them go into its next pass."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from indexer.errors import ModelFailed, Overloaded, VitrineError
+from indexer.points import Vectors
+from search_api.model_health import ModelHealth
+
+Item = TypeVar("Item")
+_SMOOTHING = 0.2
+_FIRST_ITEM_S = 0.05
+_WORTH_PADDING = 0.75
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """What a lane takes, and what goes into one forward pass.
+
+    Attributes:
+        places: queries of a lane that may be under way; one more is refused.
+        largest: queries in one pass, a power of two.
+        longest_pass_s: a pass is kept so small that it is probably no longer: the other lane waits for its end.
+    """
+
+    places: int
+    largest: int
+    longest_pass_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LaneFigures:
+    """What a lane did since the process started.
+
+    Attributes:
+        under_way: queries that hold a place now.
+        answered: queries that got their vector.
+        passes: forward passes that succeeded; ``answered / passes`` is the mean batch.
+        failed: queries that made the model fail, alone.
+        refused: queries for which there was no place.
+        item_ms: of the model's time that a query takes in a batch, smoothed.
+    """
+
+    under_way: int = 0
+    answered: int = 0
+    passes: int = 0
+    failed: int = 0
+    refused: int = 0
+    item_ms: float = _FIRST_ITEM_S * 1000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Waiting(Generic[Item]):
+    """A query, and its vector to come: float32 (D,); cancelled when nobody awaits it any more."""
+
+    item: Item
+    vector: Future[Vectors]
+
+
+class Lane(Generic[Item]):
+    """Queries of one kind, first come first served.
+
+    Args:
+        name: of the kind, for the account of the model's health.
+        embed: a batch through the model: float32 (B, D), a row for each.
+        limits: see there.
+        health: hears how passes end.
+        ready: guards the queues of all lanes, and is told of what comes.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        embed: Callable[[Sequence[Item]], Vectors],
+        limits: BatchLimits,
+        health: ModelHealth,
+        ready: threading.Condition,
+    ) -> None:
+        self.name = name
+        self._embed = embed
+        self._limits = limits
+        self._health = health
+        self._ready = ready
+        self._waiting: deque[Waiting[Item]] = deque()
+        # parts of a batch that failed: each goes through the model by itself, before what came later
+        self._parts: deque[Sequence[Waiting[Item]]] = deque()
+        self._figures = LaneFigures()
+        self._item_s = _FIRST_ITEM_S
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place in the lane, held until the end of the block, however it ends.
+
+        Raises:
+            Overloaded: there is none.
+        """
+        with self._ready:
+            taken = self._figures.under_way
+            if taken >= self._limits.places:
+                self._count(refused=1)
+                raise Overloaded(f"{taken} queries already wait for the model.", retry_after_s=self.wait_s())
+            self._count(under_way=1)
+        try:
+            yield
+        finally:
+            with self._ready:
+                self._count(under_way=-1)
+
+    def append(self, item: Item) -> Future[Vectors]:
+        """Puts a query at the end of the lane."""
+        waiting = Waiting(item, Future())
+        with self._ready:
+            self._waiting.append(waiting)
+            self._ready.notify()
+        waiting.vector.add_done_callback(lambda vector: self._leave(waiting) if vector.cancelled() else None)
+        return waiting.vector
+
+    def wait_s(self) -> float:
+        """Seconds after which those that have a place now are probably answered."""
+        return round(self._figures.under_way * self._item_s, 3)
+
+    def is_empty(self) -> bool:
+        """Whether nothing waits; asked while ``ready`` is held."""
+        return not self._waiting and not self._parts
+
+    def take(self) -> Sequence[Waiting[Item]]:
+        """What goes into the next pass, asked while ``ready`` is held; at least one query unless the lane is empty."""
+        if self._parts:
+            return self._parts.popleft()
+        return [self._waiting.popleft() for _ in range(self._batch_size())]
+
+    def run(self, taken: Sequence[Waiting[Item]]) -> None:
+        """Embeds a batch and answers each query of it; called in the model's thread.
+
+        A query alone that makes the model fail is answered with the error. A batch that does is halved, and the halves
+        go to the front of the lane: what made it fail ends up alone, and all others get their vectors.
+        """
+        batch = [waiting for waiting in taken if _is_awaited(waiting)]
+        if not batch:
+            return
+        start_s = time.monotonic()
+        try:
+            vectors = self._checked([waiting.item for waiting in batch])
+        except Exception as error:  # noqa: BLE001 - whatever it is belongs to a query, not to the thread
+            self._on_failure(batch, error)
+            return
+        self._health.worked(self.name)
+        with self._ready:
+            self._learn(len(batch), time.monotonic() - start_s)
+            self._count(passes=1, answered=len(batch))
+        for waiting, vector in zip(batch, vectors, strict=True):
+            waiting.vector.set_result(vector.copy())  # a row that is a view would keep the whole batch in memory
+
+    def refuse_all(self, error: VitrineError) -> None:
+        """Answers everything that waits with an error."""
+        with self._ready:
+            left = [waiting for part in [*self._parts, self._waiting] for waiting in part]
+            self._parts.clear()
+            self._waiting.clear()
+        for waiting in left:
+            if _is_awaited(waiting):
+                waiting.vector.set_exception(error)
+
+    def figures(self) -> LaneFigures:
+        """What it did so far."""
+        return replace(self._figures, item_ms=round(self._item_s * 1000, 3))
+
+    def _checked(self, items: Sequence[Item]) -> Vectors:
+        vectors = self._embed(items)
+        if len(vectors) != len(items):
+            raise ModelFailed(f"The model gave {len(vectors)} vectors for {len(items)} queries.")
+        if not np.isfinite(vectors).all():
+            raise ModelFailed("The model gave numbers that are not finite.")
+        return vectors
+
+    def _on_failure(self, batch: Sequence[Waiting[Item]], error: Exception) -> None:
+        if len(batch) > 1:
+            middle = len(batch) // 2
+            with self._ready:
+                self._parts.extendleft([batch[middle:], batch[:middle]])
+            return
+        # an error of the query itself, such as a text of which no word is left, says nothing about the model
+        if isinstance(error, ModelFailed) or not isinstance(error, VitrineError):
+            self._health.failed(self.name, error)
+            with self._ready:
+                self._count(failed=1)
+        batch[0].vector.set_exception(error)
+
+    def _batch_size(self) -> int:
+        waiting = len(self._waiting)
+        fitting = max(1, int(self._limits.longest_pass_s / self._item_s))
+        largest = min(self._limits.largest, 1 << (fitting.bit_length() - 1))
+        if waiting >= largest:
+            return largest
+        # backends pad a batch to a power of two. Three are worth the pass of four; of five, the fifth takes the next
+        padded = _padded(waiting)
+        return waiting if waiting >= _WORTH_PADDING * padded else padded // 2
+
+    def _learn(self, queries: int, pass_s: float) -> None:
+        self._item_s += _SMOOTHING * (pass_s / _padded(queries) - self._item_s)
+
+    def _leave(self, waiting: Waiting[Item]) -> None:
+        with self._ready:
+            if waiting in self._waiting:
+                self._waiting.remove(waiting)
+
+    def _count(self, **more: int) -> None:
+        now = self._figures
+        self._figures = replace(now, **{name: getattr(now, name) + count for name, count in more.items()})
+
+
+def _padded(queries: int) -> int:
+    return 1 << (queries - 1).bit_length() if queries else 0
+
+
+def _is_awaited(waiting: Waiting[Any]) -> bool:
+    """Whether somebody awaits the vector; from now on it cannot be cancelled."""
+    return waiting.vector.running() or waiting.vector.set_running_or_notify_cancel()

@@ -1,0 +1,1 @@
+"""The search API\x27s parts, without HTTP."""
