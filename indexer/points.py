@@ -94,6 +94,13 @@ class PointPayload:
         known["category"] = tuple(known["category"])
         return cls(**known)
 
+    def changed_fields(self, before: PointPayload) -> frozenset[str]:
+        """Names of the fields in which it differs from an earlier one."""
+        return frozenset(name for name in _PAYLOAD_FIELDS if getattr(self, name) != getattr(before, name))
+
+
+_PAYLOAD_FIELDS = tuple(field.name for field in fields(PointPayload))
+
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:

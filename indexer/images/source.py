@@ -6,7 +6,6 @@ import hashlib
 import os
 import stat
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from indexer.errors import ImageFetchFailed, ImageNotFound, ImageRefForbidden, ImageTooLarge
@@ -59,16 +58,12 @@ class LocalImages:
         """See ``ImageSource``."""
         path = self._inside(image_ref, image_root)
         try:
-            with path.open("rb") as file:
-                status = os.fstat(file.fileno())
-                if not stat.S_ISREG(status.st_mode):
-                    raise ImageRefForbidden(f"{image_ref} is no ordinary file.", "Name a picture file.")
-                if status.st_size > self._limits.max_bytes:
-                    raise ImageTooLarge(
-                        f"{image_ref} has {status.st_size} bytes; the limit is {self._limits.max_megabytes}.",
-                        "Save it smaller, or raise image_max_bytes.",
-                    )
-                data = file.read(self._limits.max_bytes + 1)
+            # a pipe without a writer would block; ordinary files are read the same either way
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            try:
+                data = self._read(descriptor, image_ref)
+            finally:
+                os.close(descriptor)
         except FileNotFoundError as error:
             raise ImageNotFound(
                 f"There is no file {image_ref} in the feed's folder.", "Add it, or correct the path in the feed."
@@ -81,20 +76,32 @@ class LocalImages:
         """See ``ImageSource``; a file is read in any case, its time of change can be set by anybody."""
         return self.fetch(image_ref, image_root)
 
+    def _read(self, descriptor: int, image_ref: str) -> bytes:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageRefForbidden(f"{image_ref} is no ordinary file.", "Name a picture file.")
+        if status.st_size > self._limits.max_bytes:
+            raise ImageTooLarge(
+                f"{image_ref} has {status.st_size} bytes; the limit is {self._limits.max_megabytes}.",
+                "Save it smaller, or raise image_max_bytes.",
+            )
+        # not up to the limit: making room for 20 MB costs more than reading a picture
+        data = os.read(descriptor, status.st_size + 1)
+        if len(data) != status.st_size:
+            raise ImageFetchFailed(f"{image_ref} is being written.", "Index it again when it is complete.")
+        return data
+
     @staticmethod
-    def _inside(image_ref: str, image_root: str) -> Path:
-        root = Path(image_root).resolve()
+    def _inside(image_ref: str, image_root: str) -> str:
         try:
-            path = local_path(image_ref, image_root).resolve()
-            no_file = path.is_fifo() or path.is_dir()  # told apart before opening: a pipe without a writer blocks
-        except (OSError, ValueError, RuntimeError) as error:  # a loop of links, a NUL, a name too long
+            root = os.path.realpath(image_root)
+            path = os.path.realpath(local_path(image_ref, root))
+        except (OSError, ValueError) as error:  # a NUL, a name too long
             raise ImageRefForbidden(f"The path {image_ref!r} cannot be followed.", "Correct it in the feed.") from error
-        if not path.is_relative_to(root):
+        if not path.startswith(root.rstrip(os.sep) + os.sep):
             raise ImageRefForbidden(
                 f"{image_ref} leads outside the feed's folder.", "Only pictures inside that folder are read."
             )
-        if no_file:
-            raise ImageRefForbidden(f"{image_ref} is no ordinary file.", "Name a picture file.")
         return path
 
 

@@ -148,7 +148,8 @@ def _product_change(product: CatalogProduct, outcomes: Sequence[ImageOutcome], a
             vector = at_hand.vectors[outcome.sha256] if given is None else given.vector
             points[identity] = Point(identity, vector, payload)
         elif there[identity].payload != payload:
-            payloads[identity] = PayloadUpdate(identity, payload)
+            changed = payload.changed_fields(there[identity].payload)
+            payloads[identity] = PayloadUpdate(identity, payload, changed)
     stale: list[UUID] = []
     for point in existing:
         if point.id in settled:
@@ -158,7 +159,7 @@ def _product_change(product: CatalogProduct, outcomes: Sequence[ImageOutcome], a
             kept = with_product_fields(point.payload, product)
             settled.add(point.id)
             if kept != point.payload:
-                payloads[point.id] = PayloadUpdate(point.id, kept)
+                payloads[point.id] = PayloadUpdate(point.id, kept, kept.changed_fields(point.payload))
         else:
             stale.append(point.id)
     for given in donated.values():

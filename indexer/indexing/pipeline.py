@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from types import TracebackType
 from typing import Self
 
@@ -14,13 +14,16 @@ from indexer.events.overlay import EventOverlay
 from indexer.images.limits import ImageLimits
 from indexer.images.source import ImageSource
 from indexer.indexing.batch import IndexedBatch, Picture, PreparedBatch, ProductBatch
+from indexer.indexing.group_commit import MOST_TOGETHER, GroupCommit, ReadyBatch, together
 from indexer.indexing.indexer import BatchIndexer
 from indexer.ledger.port import BatchReport
 from indexer.points import Vectors
 from indexer.store.port import CollectionWriter
 
-_BATCHES_IN_FLIGHT = 4
-"""One being written, one embedded, one ready, one prepared: more would only hold memory."""
+_WITH_PIXELS = 4
+"""Batches before the end of their embedding: one embedded, one ready, two prepared. More would only hold memory."""
+_IN_FLIGHT = _WITH_PIXELS + MOST_TOGETHER
+"""Batches before the end of their writing; those that are embedded take little memory."""
 _PREPARED_AT_ONCE = 2
 _PICTURES_AT_ONCE = 32
 
@@ -76,7 +79,8 @@ class IndexPipeline:
         """
         prepared = self._prepared(batch, writer)
         indexed = self._embed.submit(self._indexer.embed, prepared, defer=defer).result()
-        self._write_batch(prepared.batch, indexed, writer)
+        writer.write(indexed.change)
+        self._write_newer(prepared.batch, writer)
         return indexed
 
     def run(
@@ -95,15 +99,40 @@ class IndexPipeline:
         Raises:
             VitrineError: what the first failing stage raised.
         """
+        abandoned = threading.Event()
+        commits = GroupCommit(lambda group: self._commit(group, writer, acknowledge, abandoned))
         flying: deque[Future[None]] = deque()
-        for batch in batches:
-            while len(flying) >= _BATCHES_IN_FLIGHT:
+        try:
+            self._feed(batches, writer, commits, flying)
+            while flying:
                 flying.popleft().result()
+        except BaseException:
+            # the caller closes the writer next, so nobody may be using it then
+            abandoned.set()
+            for commit in flying:
+                commit.cancel()
+            wait(flying)
+            raise
+
+    def _feed(
+        self,
+        batches: Iterable[ProductBatch],
+        writer: CollectionWriter,
+        commits: GroupCommit,
+        flying: deque[Future[None]],
+    ) -> None:
+        """Begins batch after batch, and takes from ``flying`` those that are done."""
+        embedding: deque[Future[ReadyBatch]] = deque()
+        for batch in batches:
+            while flying and (len(flying) >= _IN_FLIGHT or flying[0].done()):
+                flying.popleft().result()
+            if len(embedding) >= _WITH_PIXELS:
+                wait([embedding.popleft()])
             prepared = self._prepare.submit(self._prepared, batch, writer)
-            embedded = self._embed.submit(self._embedded, prepared)
-            flying.append(self._write.submit(self._acknowledged, prepared, embedded, writer, acknowledge))
-        while flying:
-            flying.popleft().result()
+            ready = self._embed.submit(self._ready, prepared)
+            embedding.append(ready)
+            commits.expect(ready)
+            flying.append(self._write.submit(commits.commit_next))
 
     def embed_pictures(self, pictures: Sequence[Picture]) -> list[Vectors | None]:
         """Embeds pictures by themselves, float32 (D,) each; None where one cannot be had or is another by now.
@@ -127,24 +156,26 @@ class IndexPipeline:
         ids = [product.product_id for product in batch.products]
         return self._indexer.prepare(batch, writer.product_points(ids), writer.donated(ids))
 
-    def _embedded(self, prepared: Future[PreparedBatch]) -> IndexedBatch:
-        return self._indexer.embed(prepared.result())
+    def _ready(self, prepared: Future[PreparedBatch]) -> ReadyBatch:
+        batch = prepared.result()
+        return ReadyBatch(batch.batch, self._indexer.embed(batch))  # without the pixels, which are let go here
 
-    def _acknowledged(
+    def _commit(
         self,
-        prepared: Future[PreparedBatch],
-        embedded: Future[IndexedBatch],
+        group: Sequence[ReadyBatch],
         writer: CollectionWriter,
         acknowledge: Callable[[BatchReport], None],
+        abandoned: threading.Event,
     ) -> None:
-        indexed = embedded.result()
-        if self._stopping.is_set():
-            return  # an earlier batch failed; this one is done again when the run resumes
-        self._write_batch(prepared.result().batch, indexed, writer)
-        acknowledge(indexed.report)
+        if abandoned.is_set() or self._stopping.is_set():
+            return  # an earlier batch failed; these are done again when the run resumes
+        writer.write(together([item.indexed.change for item in group]))
+        for item in group:
+            self._write_newer(item.batch, writer)
+            acknowledge(item.indexed.report)
 
-    def _write_batch(self, batch: ProductBatch, indexed: IndexedBatch, writer: CollectionWriter) -> None:
-        writer.write(indexed.change)
+    def _write_newer(self, batch: ProductBatch, writer: CollectionWriter) -> None:
+        """Events that came while a batch was indexed, written after it."""
         overtaken = self.events.overtaken(batch) if self.events is not None else None
         if self.events is None or overtaken is None:
             return

@@ -109,8 +109,9 @@ class SqliteLedger:
             ).rowcount
             if not inserted:
                 return
-            owner = self._failures_owner(run_id)
-            if self._run(run_id).plan.mends:
+            plan = self._plan(run_id)
+            owner = plan.retry_of or run_id
+            if plan.mends:
                 db.executemany(
                     "DELETE FROM failures WHERE run_id = ? AND product_id = ? AND product IS NOT NULL",
                     [(owner, product_id) for product_id in report.product_ids],
@@ -196,10 +197,19 @@ class SqliteLedger:
         self._file.close()
 
     def _failures_owner(self, run_id: str) -> str:
-        return self._run(run_id).plan.retry_of or run_id
+        return self._plan(run_id).retry_of or run_id
+
+    def _plan(self, run_id: str) -> RunPlan:
+        """Of a run, without adding up its batches, of which there may be thousands."""
+        return RunPlan(**json.loads(self._row(run_id)["plan"]))
 
     def _run(self, run_id: str) -> RunRecord:
-        row = self._file.connection.execute("SELECT * FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+        return self._record(self._row(run_id))
+
+    def _row(self, run_id: str) -> sqlite3.Row:
+        row: sqlite3.Row | None = self._file.connection.execute(
+            "SELECT * FROM runs WHERE run_id = ?", (run_id,)
+        ).fetchone()
         if row is None:
             latest = [
                 item[0]
@@ -208,7 +218,7 @@ class SqliteLedger:
             raise RunNotFound(
                 f"There is no run {run_id}.", f"The latest: {', '.join(latest)}." if latest else "There is none yet."
             )
-        return self._record(row)
+        return row
 
     def _record(self, row: sqlite3.Row) -> RunRecord:
         sums = ", ".join(f"COALESCE(SUM({name}), 0) AS {name}" for name in _COUNT_NAMES)

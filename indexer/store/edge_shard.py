@@ -6,6 +6,7 @@ lock for its whole run, so it is given a process of its own.
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -103,10 +104,23 @@ class EdgeShard:
         given = [edge.Point(item.id, {IMAGE_VECTOR: _given(item.vector)}, item.payload.to_json()) for item in points]
         self._update(edge.UpdateOperation.upsert_points(given))
 
-    def overwrite_payloads(self, updates: Sequence[PayloadUpdate]) -> None:
-        """Replaces the whole payload of each point."""
+    def update_payloads(self, updates: Sequence[PayloadUpdate]) -> None:
+        """Gives each point its new payload.
+
+        A changed price is written without the texts around it, which takes a quarter of the time, and points that get
+        the same values (out of stock, say) get them together.
+        """
+        alike: dict[str, tuple[dict[str, Any], list[UUID]]] = {}
         for update in updates:
-            self._update(edge.UpdateOperation.overwrite_payload([update.id], update.payload.to_json()))
+            values = update.payload.to_json()
+            changed = {name: values[name] for name in update.changed}
+            if not changed or None in changed.values():
+                # the engine would take a field away that is set to null
+                self._update(edge.UpdateOperation.overwrite_payload([update.id], values))
+            else:
+                alike.setdefault(json.dumps(changed, sort_keys=True), (changed, []))[1].append(update.id)
+        for changed, ids in alike.values():
+            self._update(edge.UpdateOperation.set_payload(ids, changed))
 
     def delete(self, ids: Sequence[UUID]) -> None:
         """Removes points."""
@@ -121,7 +135,7 @@ class EdgeShard:
         if change.points:
             self.upsert(change.points)
         if change.payloads:
-            self.overwrite_payloads(change.payloads)
+            self.update_payloads(change.payloads)
         if change.points or change.payloads:
             self.flush()
         if change.deletions:

@@ -92,10 +92,18 @@ class CollectionStatus:
 
 @dataclass(frozen=True, slots=True)
 class PayloadUpdate:
-    """A new payload for a point whose picture, hence vector, stays."""
+    """A new payload for a point whose picture, hence vector, stays.
+
+    Attributes:
+        id: of the point.
+        payload: the whole of it, as it is to be.
+        changed: names of the fields in which the stored one differs, for a store that can write these alone; empty if
+            that is not known.
+    """
 
     id: UUID
     payload: PointPayload
+    changed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -190,6 +192,41 @@ def test_a_payload_changes_without_its_vector(store: VectorStore, alias: Alias) 
     (hit,) = store.reader(alias).search(SearchQuery(unit_vector(1), 5)).hits
     assert hit.point.payload == dearer
     assert hit.score == pytest.approx(1.0, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"price_minor": 999},
+        {"price_minor": None, "currency": ""},
+        {"in_stock": None},
+        {"attributes": {"size": "L"}, "category": ("Home",)},
+        {"attributes": {}, "category": (), "brand": ""},
+    ],
+)
+def test_the_fields_that_changed_are_as_they_are_to_be_and_the_others_as_they_were(
+    store: VectorStore, alias: Alias, changes: dict[str, Any]
+) -> None:
+    points = [made_up_point(f"p{number}", 0, seed=number) for number in range(3)]
+    rich = {
+        "attributes": {"color": "red", "size": "M"},
+        "category": ("Home", "Mugs"),
+        "brand": "Acme",
+        "in_stock": True,
+    }
+    points = [replace(point, payload=replace(point.payload, **rich)) for point in points]
+    publish(store, alias, *points)
+    wanted = [replace(point.payload, **changes) for point in points[:2]]
+    updates = [
+        PayloadUpdate(point.id, payload, payload.changed_fields(point.payload))
+        for point, payload in zip(points, wanted, strict=False)
+    ]
+    writer = store.writer(alias, SPACE)
+    writer.write(BatchChange(payloads=tuple(updates)))
+    writer.publish()
+    writer.close()
+    found = store.reader(alias).product_points(["p0", "p1", "p2"])
+    assert [found[f"p{number}"][0].payload for number in range(3)] == [*wanted, points[2].payload]
 
 
 def test_points_and_products_can_be_removed(store: VectorStore, alias: Alias) -> None:
