@@ -208,7 +208,7 @@ def test_the_fields_that_changed_are_as_they_are_to_be_and_the_others_as_they_we
     store: VectorStore, alias: Alias, changes: dict[str, Any]
 ) -> None:
     points = [made_up_point(f"p{number}", 0, seed=number) for number in range(3)]
-    rich = {
+    rich: dict[str, Any] = {
         "attributes": {"color": "red", "size": "M"},
         "category": ("Home", "Mugs"),
         "brand": "Acme",
