@@ -120,7 +120,7 @@ class EdgeShard:
             else:
                 alike.setdefault(json.dumps(changed, sort_keys=True), (changed, []))[1].append(update.id)
         for changed, ids in alike.values():
-            self._update(edge.UpdateOperation.set_payload(ids, changed))
+            self._update(edge.UpdateOperation.set_payload(list(ids), changed))
 
     def delete(self, ids: Sequence[UUID]) -> None:
         """Removes points."""
