@@ -30,6 +30,7 @@ from typing import Any
 from indexer.errors import StoreDamaged, StoreUnavailable
 from indexer.points import utc_text
 from indexer.spaces import EmbeddingSpace
+from indexer.store.edge_files import copy_shard
 from indexer.store.port import Alias
 
 _GENERATION = re.compile(r"--(\d{6,})$")
@@ -202,20 +203,12 @@ class GenerationFolders:
         return not record.published and record.purpose == purpose
 
     def copy(self, source: str, target: str) -> None:
-        """Copies a published collection's shard for writing.
+        """Copies a published collection's shard for writing; see ``copy_shard``.
 
         Raises:
             StoreUnavailable: the disk is full or not writable.
         """
-        partial = self.folder(target) / "shard.partial"
-        try:
-            shutil.copytree(self.shard(source), partial, dirs_exist_ok=True)
-            partial.rename(self.shard(target))
-        except OSError as error:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise StoreUnavailable(
-                f"{source} could not be copied for writing: {error.strerror or error}.", "Check the disk's space."
-            ) from error
+        copy_shard(self.shard(source), self.shard(target))
 
     def remove(self, collection: str) -> None:
         """Deletes a collection; the record goes first, so that a half deleted one is never taken for a whole one."""

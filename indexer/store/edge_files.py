@@ -1,0 +1,61 @@
+"""Copying a shard's folder without copying what no copy will ever write to.
+
+A generation is copied before each index run that changes something. Most of its bytes are the vectors of segments whose
+graph is built: original vectors, quantized vectors and the graph itself. The engine maps these files for reading only;
+what it changes of such a segment (deleted points, payloads, versions) lies in other files, and optimising writes new
+segments. So these files are shared between generations by hard links, and only the others are copied.
+``tests/unit/store/test_edge_files.py`` holds the engine to it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from indexer.errors import StoreUnavailable
+
+_VECTORS = "matrix.dat"
+"""Original vectors of a segment that takes no more points; one that does keeps them in chunks under other names."""
+_QUANTIZED = "quantized.data"
+_GRAPHS = frozenset({"links.bin", "links_compressed.bin"})
+
+
+def is_never_written(path: Path) -> bool:
+    """Whether the engine leaves a file of a shard as it is until it deletes it."""
+    if path.name == _QUANTIZED:
+        return (path.parent / _VECTORS).exists()
+    return path.name == _VECTORS or path.name in _GRAPHS
+
+
+def copy_shard(source: Path, target: Path) -> None:
+    """Copies a shard that nobody writes to; the copy may be written to and the source stays as it is.
+
+    Args:
+        source: folder of the shard.
+        target: made, atomically: it is there only when it is whole.
+
+    Raises:
+        StoreUnavailable: the disk is full or not writable.
+    """
+    partial = target.with_name(f"{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        shutil.copytree(source, partial, copy_function=_link_or_copy)
+        partial.rename(target)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise StoreUnavailable(
+            f"{source} could not be copied for writing: {error.strerror or error}.", "Check the disk's space."
+        ) from error
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    if is_never_written(Path(source)):
+        try:
+            os.link(source, target)
+        except OSError:
+            pass  # a file system without hard links, or a file that has too many
+        else:
+            return
+    shutil.copy2(source, target)
