@@ -51,6 +51,7 @@ class Row(BaseModel):
         ours_range, alternative_range, ratio_range: lowest and highest.
         repeats: how often it was measured.
         failure: why a figure is missing; empty if none is.
+        piece: of ``make bench`` that it is from; set by that.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -71,6 +72,7 @@ class Row(BaseModel):
     note: str = ""
     failure: str = ""
     charted: bool = False
+    piece: str = ""
 
     @computed_field  # type: ignore[prop-decorator]
     @property

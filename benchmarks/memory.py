@@ -1,0 +1,84 @@
+"""Whether memory stays flat as the catalog grows: ``python -m benchmarks.memory [--sizes 20000 100000]``.
+
+Each size is indexed by the command line in a process of its own, into an empty folder. What is compared is the
+highest resident memory of that process (VmHWM, which it reads at its end). Pictures are 600 tiny JPEG files that come
+round again under other products; the feed's texts are of usual length. The search index is built by a process of
+its own and is not in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.generate_feed import products as made_up_products
+from benchmarks.rows import Claim, Row, add_json_flag, report
+from indexer.embedding.choice import DEMO_MODEL
+from tests.pictures import drawn_picture, encoded, write_feed
+from tests.processes import REPOSITORY, program_environment
+
+_PICTURES = 600
+_PROGRAM = """
+import sys
+from pathlib import Path
+from indexer.cli.main import main
+try:
+    code = main()
+finally:
+    status = Path("/proc/self/status").read_text()
+    print("VmHWM", status.partition("VmHWM:")[2].split()[0], flush=True)
+sys.exit(code)
+"""
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", type=int, nargs=2, default=(20_000, 100_000), metavar=("SMALL", "LARGE"))
+    add_json_flag(parser)
+    arguments = parser.parse_args()
+    small, large = arguments.sizes
+    peaks_mb = {size: peak_mb(size) for size in (small, large)}
+    claim = Claim(
+        f"peak memory of an index run of {large:,} products".replace(",", " "),
+        "MB",
+        f"of {small:,} products".replace(",", " "),
+        better="lower",
+        target=1.15,
+        note="demo model, one tiny picture a product, VmHWM of the indexing process",
+    )
+    report([Row.of(claim, peaks_mb[large], peaks_mb[small])], arguments.json)
+
+
+def peak_mb(size: int) -> float:
+    """Highest resident memory of an index run of so many products, MB."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "images").mkdir()
+        for number in range(_PICTURES):
+            (folder / f"images/{number}.jpg").write_bytes(encoded(drawn_picture(number, size=(48, 40))))
+        rows: list[dict[str, object]] = [
+            {
+                "id": product["id"],
+                "title": product["title"],
+                "description": product["description"],
+                "image_link": f"images/{number % _PICTURES}.jpg",
+                "price": "9.90 EUR",
+                "availability": "in_stock",
+            }
+            for number, product in enumerate(made_up_products(size, seed=1))
+        ]
+        write_feed(folder / "feed.jsonl", rows)
+        flags = ["index", str(folder / "feed.jsonl"), "--data-dir", str(folder / "data"), "--model", DEMO_MODEL]
+        command = [sys.executable, "-c", _PROGRAM, *flags]
+        done = subprocess.run(
+            command, cwd=REPOSITORY, env=program_environment(), check=True, capture_output=True, text=True
+        )
+        return int(done.stdout.rpartition("VmHWM ")[2].split()[0]) / 1024
+
+
+if __name__ == "__main__":
+    main()
