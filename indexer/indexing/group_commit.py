@@ -7,6 +7,7 @@ itself as soon as it is ready; where nothing is embedded (prices, stock) many sh
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -18,6 +19,8 @@ from indexer.store.port import BatchChange
 
 MOST_TOGETHER = 16
 """Batches in one write: enough to make the wait for the disk small, few enough to lose little when killed."""
+PAUSE_S = 0.5
+"""Longest time by which a batch is written later than it could be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +34,34 @@ class ReadyBatch:
 class GroupCommit:
     """Takes batches in the order of a run; ``commit_next`` is called once for each of them, in one thread.
 
+    A commit is not begun within ``pause_s`` of the one before it unless as many batches as may go together are ready,
+    or no more are to come: the engine holds the interpreter while it makes a write durable, so many small ones would
+    keep the other stages from working.
+
     Args:
         commit: makes batches durable and acknowledges each.
+        pause_s: between commits.
     """
 
-    def __init__(self, commit: Callable[[Sequence[ReadyBatch]], None]) -> None:
+    def __init__(self, commit: Callable[[Sequence[ReadyBatch]], None], pause_s: float = PAUSE_S) -> None:
         self._commit = commit
+        self._pause_s = pause_s
         self._waiting: deque[Future[ReadyBatch]] = deque()
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
+        self._complete = False
         self._ahead = 0
+        self._not_before_s = 0.0
 
     def expect(self, ready: Future[ReadyBatch]) -> None:
         """The batch that comes next."""
-        with self._lock:
+        with self._changed:
             self._waiting.append(ready)
+        ready.add_done_callback(lambda _: self._notify())
+
+    def complete(self) -> None:
+        """No more batches come."""
+        self._complete = True
+        self._notify()
 
     def commit_next(self) -> None:
         """Waits for the first batch that is not committed yet, and commits it with those behind it that are ready.
@@ -55,14 +72,29 @@ class GroupCommit:
         if self._ahead:
             self._ahead -= 1  # it was committed together with an earlier one
             return
-        with self._lock:
+        with self._changed:
             first = self._waiting.popleft()
         group = [first.result()]
-        with self._lock:
-            while self._waiting and len(group) < MOST_TOGETHER and _succeeded(self._waiting[0]):
-                group.append(self._waiting.popleft().result())
+        self._gather(group)
         self._ahead = len(group) - 1
         self._commit(group)
+        self._not_before_s = time.monotonic() + self._pause_s
+
+    def _gather(self, group: list[ReadyBatch]) -> None:
+        with self._changed:
+            while True:
+                while self._waiting and len(group) < MOST_TOGETHER and _succeeded(self._waiting[0]):
+                    group.append(self._waiting.popleft().result())
+                left_s = self._not_before_s - time.monotonic()
+                next_failed = bool(self._waiting) and self._waiting[0].done()
+                is_last = self._complete and not self._waiting
+                if len(group) >= MOST_TOGETHER or next_failed or is_last or left_s <= 0:
+                    return
+                self._changed.wait(left_s)
+
+    def _notify(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
 
 
 def together(changes: Sequence[BatchChange]) -> BatchChange:

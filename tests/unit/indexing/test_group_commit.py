@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from uuid import UUID
 
 import pytest
@@ -40,7 +40,7 @@ class Groups:
 
 def test_batches_that_are_ready_are_committed_together() -> None:
     groups = Groups()
-    commits = GroupCommit(groups)
+    commits = GroupCommit(groups, pause_s=0)
     futures = expected(commits, 5)
     for number in (0, 1, 2, 4):
         futures[number].set_result(ready(number))
@@ -55,9 +55,40 @@ def test_batches_that_are_ready_are_committed_together() -> None:
     assert groups.seen == [[0, 1, 2], [3, 4]]
 
 
+def test_after_a_commit_more_batches_are_waited_for_until_none_come() -> None:
+    groups = Groups()
+    commits = GroupCommit(groups, pause_s=1000)
+    futures = expected(commits, 4)
+    futures[0].set_result(ready(0))
+    commits.commit_next()
+    assert groups.seen == [[0]]
+    futures[1].set_result(ready(1))
+    with ThreadPoolExecutor(1) as thread:
+        committed = thread.submit(commits.commit_next)
+        futures[2].set_result(ready(2))
+        futures[3].set_result(ready(3))
+        commits.complete()
+        committed.result()
+    assert groups.seen == [[0], [1, 2, 3]]
+
+
+def test_a_full_group_and_a_failure_are_not_waited_with() -> None:
+    groups = Groups()
+    commits = GroupCommit(groups, pause_s=1000)
+    futures = expected(commits, MOST_TOGETHER + 3)
+    futures[0].set_result(ready(0))
+    commits.commit_next()
+    for number in range(1, MOST_TOGETHER + 2):
+        futures[number].set_result(ready(number))
+    futures[-1].set_exception(StoreUnavailable("gone", "wait"))
+    for _ in range(MOST_TOGETHER + 1):
+        commits.commit_next()
+    assert [len(group) for group in groups.seen] == [1, MOST_TOGETHER, 1]
+
+
 def test_a_group_has_its_bounds() -> None:
     groups = Groups()
-    commits = GroupCommit(groups)
+    commits = GroupCommit(groups, pause_s=0)
     for number, future in enumerate(expected(commits, MOST_TOGETHER + 1)):
         future.set_result(ready(number))
     for _ in range(MOST_TOGETHER + 1):
@@ -67,7 +98,7 @@ def test_a_group_has_its_bounds() -> None:
 
 def test_a_batch_that_failed_does_not_spoil_those_before_it() -> None:
     groups = Groups()
-    commits = GroupCommit(groups)
+    commits = GroupCommit(groups, pause_s=0)
     futures = expected(commits, 3)
     futures[0].set_result(ready(0))
     futures[1].set_exception(StoreUnavailable("gone", "wait"))
@@ -88,7 +119,7 @@ def test_a_commit_that_failed_is_told_once_and_not_repeated() -> None:
         calls += 1
         raise StoreUnavailable("full", "make room")
 
-    commits = GroupCommit(fails)
+    commits = GroupCommit(fails, pause_s=0)
     for number, future in enumerate(expected(commits, 2)):
         future.set_result(ready(number))
     with pytest.raises(StoreUnavailable):
