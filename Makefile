@@ -18,7 +18,7 @@ install: .venv/.installed ## create .venv with everything pinned
 		{ echo "Python 3.11 or newer is needed; name one with: make install PYTHON=python3.12"; exit 2; }
 	@echo "Installing into .venv; the first time this downloads about 3 GB."
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt --editable '.[dev,heic]'
+	$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt --editable '.[dev,heic,openvino]'
 	@touch $@
 
 demo: install ## draw a sample catalog, index it, serve it on http://127.0.0.1:8000 (PORT=...)
@@ -61,7 +61,7 @@ workers: install ## run WORKERS=1 workers and the API without Docker, on REDIS_U
 constraints: ## refresh constraints.txt with the newest versions that fit
 	rm -rf .venv-fresh
 	$(PYTHON) -m venv .venv-fresh
-	.venv-fresh/bin/python -m pip install -qq --editable '.[dev,heic]'
+	.venv-fresh/bin/python -m pip install -qq --editable '.[dev,heic,openvino]'
 	( echo "# Every package of an environment that passed all tests; made by: make constraints"; \
 	  .venv-fresh/bin/python -m pip freeze --exclude-editable --exclude pip --exclude setuptools ) > constraints.txt
 	rm -rf .venv-fresh

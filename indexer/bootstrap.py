@@ -8,8 +8,9 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from indexer.catalog import open_feed
 from indexer.embedding.port import Embedder
 from indexer.errors import ConfigurationError
 from indexer.evaluation.queries import LabelledQuery, read_queries
@@ -33,6 +34,11 @@ from indexer.requests.port import WorkQueue
 from indexer.requests.sqlite import SqliteWorkQueue
 from indexer.settings import Settings
 from indexer.store.port import Alias, VectorStore
+
+if TYPE_CHECKING:
+    from indexer.precision.tune import Tuning
+
+_RUNS_LOOKED_AT = 100
 
 Check: TypeAlias = Callable[[], object]
 """Raises a VitrineError if something is wrong."""
@@ -123,6 +129,49 @@ def open_embedder(settings: Settings) -> Embedder:
     # Pillow, libtiff's wrapper included, warns about odd files; what matters is in the ImageError
     warnings.filterwarnings("ignore", module=r"PIL\.")
     return load_embedder(settings.model_choice())
+
+
+@contextmanager
+def tuning(settings: Settings, feed: Path | None, pictures: int) -> Iterator[Tuning]:
+    """All that ``tune`` needs: the model loaded, and a sample of the catalog.
+
+    Args:
+        settings: effective ones.
+        feed: whose pictures are taken; None takes the feed of the latest run, or drawn pictures if there is none.
+        pictures: how many to measure on.
+
+    Raises:
+        VitrineError: a part cannot be had.
+    """
+    from indexer.embedding.load import open_model
+    from indexer.precision.samples import Preparation, catalog_sample, drawn_sample
+    from indexer.precision.tune import Tuning, ways_here
+
+    feed = feed or _latest_feed(settings)
+    if feed is not None:
+        open_feed(feed, default_currency=settings.default_currency)  # what is wrong with it is told before seconds pass
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    with ExitStack() as stack:
+        remote = RemoteImages(settings.image_limits(), settings.download_limits())
+        stack.callback(remote.close)
+        opened = stack.enter_context(open_model(settings.model_choice()))
+        prepare, size_px = opened.builder.model.preprocess.apply, opened.builder.space.image_size_px
+        if feed is None:
+            sample = drawn_sample(prepare, size_px)
+        else:
+            source = ImagesByReference(LocalImages(settings.image_limits()), remote)
+            how = Preparation(source, settings.image_limits(), prepare, size_px)
+            sample = catalog_sample(feed, how, pictures=pictures, default_currency=settings.default_currency)
+        yield Tuning(opened.builder, opened.records, sample, ways_here(opened.device), settings.embed_batch_size)
+
+
+def _latest_feed(settings: Settings) -> Path | None:
+    ledger = open_ledger(settings)
+    try:
+        feeds = [Path(run.plan.feed) for run in ledger.runs(_RUNS_LOOKED_AT) if run.plan.feed]
+    finally:
+        ledger.close()
+    return next((feed for feed in feeds if feed.is_file()), None)
 
 
 @contextmanager

@@ -26,6 +26,7 @@
     │   ├── ModelLoading              (retryable)
     │   ├── ModelWeightsMissing
     │   ├── ModelMismatch
+    │   ├── PrecisionRefused
     │   └── ModelFailed
     ├── StoreError                    the vector store
     │   ├── CollectionNotFound
@@ -224,6 +225,12 @@ class ModelMismatch(EmbedderError):
     """Weights, preprocessing and tokenizer do not belong together."""
 
     code = "model_mismatch"
+
+
+class PrecisionRefused(EmbedderError):
+    """A number format whose vectors differ too much from float32, or that was not prepared yet."""
+
+    code = "precision_refused"
 
 
 class ModelFailed(EmbedderError):

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
-from indexer.embedding.choice import AUTO_MODEL, Device, ModelChoice, Precision
+from indexer.embedding.choice import AUTO_MODEL, Backend, Device, ModelChoice, Precision
 from indexer.errors import ConfigurationError
 from indexer.images.download import DownloadLimits
 from indexer.images.limits import ImageLimits
@@ -49,7 +49,10 @@ class Settings(BaseModel):
     )
     pretrained: str = Field("", description="Tag of a named model's weights; empty: webli, or the only one.")
     device: Device = Field("auto", description="auto, cpu or cuda.")
-    precision: Precision = Field("auto", description="auto, float32 or bf16; auto is bf16 on a GPU.")
+    backend: Backend = Field("auto", description="auto, torch or openvino; auto is what tune chose, else torch.")
+    precision: Precision = Field(
+        "auto", description="auto, float32, bf16, int8; auto is what tune chose, else bf16 on a GPU, float32 on a CPU."
+    )
     embed_batch_size: int = Field(32, ge=1, le=4096, description="Pictures in one forward pass; a power of two.")
     embed_threads: int = Field(0, ge=0, description="Threads of the model on a CPU; 0: one a core.")
     model_cache_dir: str = Field("", description="Where downloaded weights are kept; empty: the hub client's place.")
@@ -171,11 +174,18 @@ class Settings(BaseModel):
             model=self.model,
             pretrained=self.pretrained,
             device=self.device,
+            backend=self.backend,
             precision=self.precision,
             batch_size=self.embed_batch_size,
             threads=self.embed_threads,
             cache_dir=self.model_cache_dir,
+            models_dir=str(self.models_dir),
         )
+
+    @property
+    def models_dir(self) -> Path:
+        """Where converted models and what was measured of them are kept, a folder for each embedding space."""
+        return self.data_dir / "models"
 
     def to_environment(self) -> dict[str, str]:
         """Every setting as an environment variable, secrets in clear: for a process of the same installation."""

@@ -44,6 +44,7 @@ STATUS_BY_ERROR: Mapping[type[VitrineError], int] = {
     errors.ModelLoading: 503,
     errors.ModelWeightsMissing: 503,
     errors.ModelMismatch: 503,
+    errors.PrecisionRefused: 503,
     errors.ModelFailed: 503,
     errors.CollectionNotFound: 503,
     errors.SpaceMismatch: 409,

@@ -18,13 +18,28 @@ from indexer.cli import (
     retry,
     rollback,
     status,
+    tune,
     verify_model,
 )
 from indexer.cli.console import escaped, messages
 from indexer.cli.exit_codes import CANNOT_START, INTERRUPTED
 from indexer.errors import VitrineError
 
-_COMMANDS = (index, follow, status, failures, retry, reindex, promote, rollback, prune, evaluate, verify_model, info)
+_COMMANDS = (
+    index,
+    follow,
+    status,
+    failures,
+    retry,
+    reindex,
+    promote,
+    rollback,
+    prune,
+    evaluate,
+    verify_model,
+    tune,
+    info,
+)
 
 
 def build_parser() -> argparse.ArgumentParser:

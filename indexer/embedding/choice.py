@@ -14,7 +14,8 @@ DEFAULT_GPU_MODEL = "ViT-B-16-SigLIP2"
 AUTO_MODEL = "auto"
 
 Device = Literal["auto", "cpu", "cuda"]
-Precision = Literal["auto", "float32", "bf16"]
+Backend = Literal["auto", "torch", "openvino"]
+Precision = Literal["auto", "float32", "bf16", "int8"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +27,23 @@ class ModelChoice:
             small model in this repository, ``auto`` for the default of the device.
         pretrained: tag of the weights of a named model; empty takes ``webli`` or the only one there is.
         device: ``auto`` takes a GPU if there is one.
-        precision: ``auto`` takes bf16 on a GPU and float32 on a CPU.
+        backend: ``auto`` takes what ``tune`` chose on this machine for this model, else torch.
+        precision: ``auto`` takes what ``tune`` chose, else bf16 on a GPU and float32 on a CPU.
         batch_size: pictures or texts in one forward pass, a power of two.
         threads: of the CPU backend; 0 takes the cores that the process may use.
         cache_dir: where downloaded weights are kept; empty takes the hub client's own place.
+        models_dir: where converted towers and what was measured of them are kept; empty keeps nothing.
     """
 
     model: str = AUTO_MODEL
     pretrained: str = ""
     device: Device = "auto"
+    backend: Backend = "auto"
     precision: Precision = "auto"
     batch_size: int = 32
     threads: int = 0
     cache_dir: str = ""
+    models_dir: str = ""
 
 
 def demo_checkpoint() -> Path:

@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Literal
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from PIL import Image
 
+from indexer.embedding.build import Builder, Running
 from indexer.embedding.choice import AUTO_MODEL, DEFAULT_CPU_MODEL, DEFAULT_GPU_MODEL, ModelChoice
+from indexer.embedding.numerics import BackendName, DeviceName, NumberFormat, Numerics
 from indexer.embedding.openclip import load_open_clip
 from indexer.embedding.port import Embedder
-from indexer.embedding.torch_backend import TorchEmbedder
 from indexer.errors import ConfigurationError
-from indexer.processors import available_cores
+from indexer.precision.gate import Gate
+from indexer.precision.records import SpaceRecords, Tuned
+from indexer.precision.samples import drawn_sample
+from indexer.processors import available_cores, processor_name
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A model loaded, and nothing built of it yet.
+
+    Attributes:
+        builder: of its embedders.
+        records: what was measured of its space.
+        gate: opens embedders whose vectors agree.
+        device: chosen.
+    """
+
+    builder: Builder
+    records: SpaceRecords
+    gate: Gate
+    device: DeviceName
 
 
 def load_embedder(choice: ModelChoice) -> Embedder:
@@ -21,20 +48,69 @@ def load_embedder(choice: ModelChoice) -> Embedder:
 
     Raises:
         EmbedderError: see ``load_open_clip``.
+        PrecisionRefused: the precision was asked for by name, and its vectors do not agree with float32's.
         ConfigurationError: a GPU is asked for and there is none, or the batch size is no power of two.
+        StoreUnavailable: what was converted or measured cannot be written.
+    """
+    with open_model(choice) as opened:
+        order = wanted(choice, opened.device, opened.records.tuned())
+        embedder = opened.gate.open_first(order)
+    warm_up(embedder)
+    return embedder
+
+
+@contextmanager
+def open_model(choice: ModelChoice) -> Iterator[Opened]:
+    """Loads the chosen model; embedders are built of it inside the block and outlive it.
+
+    Raises:
+        EmbedderError: see ``load_open_clip``.
+        ConfigurationError: see ``load_embedder``.
     """
     if choice.batch_size < 1 or choice.batch_size & (choice.batch_size - 1):
         raise ConfigurationError(f"embed_batch_size is {choice.batch_size}.", "It must be a power of two.")
     device = _device(choice)
+    threads = choice.threads or available_cores()
     if device == "cpu":
         # torch counts the machine's cores; a container or taskset may have given this process fewer
-        torch.set_num_threads(choice.threads or available_cores())
+        torch.set_num_threads(threads)
     if choice.model == AUTO_MODEL:
         choice = replace(choice, model=DEFAULT_GPU_MODEL if device == "cuda" else DEFAULT_CPU_MODEL)
-    precision = choice.precision if choice.precision != "auto" else ("bf16" if device == "cuda" else "float32")
-    embedder = TorchEmbedder(load_open_clip(choice), device=device, precision=precision, batch_size=choice.batch_size)
-    warm_up(embedder)
-    return embedder
+    model = load_open_clip(choice)
+    with _models_dir(choice) as models_dir:
+        folder = models_dir / model.space.space_id
+        builder, records = Builder(model, Running(threads, choice.batch_size), folder), SpaceRecords(folder)
+        gate = Gate(builder, records, lambda: drawn_sample(model.preprocess.apply, model.space.image_size_px))
+        yield Opened(builder, records, gate, device)
+
+
+def wanted(choice: ModelChoice, device: DeviceName, tuned: Tuned | None) -> Sequence[Numerics]:
+    """Ways to compute, the best first: one that was asked for by name, else all that may be taken.
+
+    Args:
+        choice: names a backend, a precision, both or none.
+        device: chosen.
+        tuned: what ``tune`` came to for this model, if it did.
+    """
+    order = [item for item in _order_of(tuned) if item.device == device]
+    if choice.precision == "auto" and choice.backend == "auto":
+        if order:
+            return order
+        reference = Numerics(device=device)
+        return [Numerics("torch", "bf16", "bf16", device), reference] if device == "cuda" else [reference]
+    if choice.precision == "auto":
+        of_backend = [item for item in order if item.backend == choice.backend]
+        if of_backend:
+            return of_backend
+        on_gpu = device == "cuda" and choice.backend == "torch"
+        precision: NumberFormat = "bf16" if on_gpu else "float32"
+        return [Numerics(_backend(choice), precision, precision, device)]
+    for item in order:
+        if item.images == choice.precision and choice.backend in {"auto", item.backend}:
+            return [item]
+    # the text tower has no int8 form
+    texts: NumberFormat = "float32" if choice.precision == "int8" else choice.precision
+    return [Numerics(_backend(choice), choice.precision, texts, device)]
 
 
 def warm_up(embedder: Embedder) -> None:
@@ -48,9 +124,37 @@ def warm_up(embedder: Embedder) -> None:
     embedder.embed_texts(["a photo"])
 
 
-def _device(choice: ModelChoice) -> Literal["cpu", "cuda"]:
+def _order_of(tuned: Tuned | None) -> Sequence[Numerics]:
+    if tuned is None:
+        return ()
+    if tuned.processor != processor_name():
+        _log.warning(
+            "%s was tuned on another processor (%s), which says nothing of this one. Run: python -m indexer tune",
+            tuned.model,
+            tuned.processor,
+        )
+        return ()
+    return tuned.order
+
+
+def _backend(choice: ModelChoice) -> BackendName:
+    if choice.backend == "auto":
+        return "openvino" if choice.precision == "int8" else "torch"
+    return choice.backend
+
+
+def _device(choice: ModelChoice) -> DeviceName:
     if choice.device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if choice.device == "cuda" and not torch.cuda.is_available():
         raise ConfigurationError("device is cuda, but torch finds no GPU here.", "Set device to cpu or auto.")
     return choice.device
+
+
+@contextmanager
+def _models_dir(choice: ModelChoice) -> Iterator[Path]:
+    if choice.models_dir:
+        yield Path(choice.models_dir)
+        return
+    with TemporaryDirectory(prefix="vitrine-models-") as folder:
+        yield Path(folder)

@@ -18,6 +18,7 @@ SINGLE_HOMES = {
     "qdrant_client": "indexer/store/qdrant_calls.py",
     "qdrant_edge": "indexer/store/edge_shard.py",
     "openvino": "indexer/embedding/openvino_backend.py",
+    "nncf": "indexer/embedding/openvino_backend.py",
     "redis": "workers/redis_connection.py",
 }
 FORBIDDEN = {
@@ -65,7 +66,7 @@ def test_each_engine_is_imported_by_one_file(library: str) -> None:
 
 
 def test_the_engines_in_use_have_their_file() -> None:
-    for library in ("open_clip", "qdrant_client", "qdrant_edge", "redis"):
+    for library in ("open_clip", "qdrant_client", "qdrant_edge", "openvino", "redis"):
         assert library in {name.split(".")[0] for name in imports_of(REPOSITORY / SINGLE_HOMES[library])}
 
 

@@ -21,6 +21,7 @@ from indexer.embedding.choice import ModelChoice
 from indexer.embedding.load import load_embedder
 from indexer.embedding.openclip import load_open_clip
 from indexer.embedding.port import Embedder
+from indexer.embedding.torch_backend import TorchEmbedder
 from indexer.errors import (
     ConfigurationError,
     ModelFailed,
@@ -321,7 +322,7 @@ def test_half_precision_on_disk_is_the_same_space_and_close(tmp_path: Path) -> N
 def test_bf16_agrees_with_float32(tmp_path: Path) -> None:
     folder = write_tiny_checkpoint(tmp_path / "tiny")
     exact = load_embedder(choice(folder))
-    fast = load_embedder(ModelChoice(model=f"local-dir:{folder}", device="cpu", precision="bf16"))
+    fast = TorchEmbedder(load_open_clip(choice(folder)), precision="bf16")
     assert fast.space == exact.space
     assert "bf16" in fast.description
     cosines = np.sum(embed_pictures(exact, 16) * embed_pictures(fast, 16), axis=1)

@@ -1,0 +1,115 @@
+"""What every backend shares: batches, one forward pass of a tower at a time, and failures by name."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, TypeAlias, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from indexer.embedding.numerics import Numerics
+from indexer.embedding.openclip import LoadedModel, tokenize_with
+from indexer.embedding.port import LabelScale, Pixels, TokenIds, normalise_rows
+from indexer.errors import ModelFailed, QueryTextEmpty
+from indexer.points import Vectors
+from indexer.spaces import EmbeddingSpace
+
+RawVectors: TypeAlias = NDArray[np.floating[Any]]
+"""What a tower gives: (B, D), not normalised."""
+
+
+class TowersEmbedder(ABC):
+    """An ``Embedder`` of two towers; a backend adds how a batch goes through each.
+
+    A tower runs one batch at a time: two would fight for the same cores and double the memory. The towers have a lock
+    each, so that a text need not wait for a batch of pictures.
+
+    Args:
+        model: from ``load_open_clip``; its module is not kept here.
+        numerics: what the backend computes with.
+        batch_size: the largest batch.
+    """
+
+    _fixed_sizes: ClassVar[bool] = False
+    """Whether batches are filled up to powers of two: the kernels chosen for a shape are then chosen once."""
+
+    def __init__(self, model: LoadedModel, numerics: Numerics, batch_size: int) -> None:
+        self._space = model.space
+        self._label_scale = model.label_scale
+        self._recipe = model.preprocess
+        self._tokenizer = model.tokenizer
+        self._numerics = numerics
+        self._batch_size = batch_size
+        self._blank = model.tokenize([""])[0]
+        self._image_lock, self._text_lock = threading.Lock(), threading.Lock()
+
+    @property
+    def space(self) -> EmbeddingSpace:
+        """See ``Embedder``."""
+        return self._space
+
+    @property
+    def label_scale(self) -> LabelScale:
+        """See ``Embedder``."""
+        return self._label_scale
+
+    @property
+    def description(self) -> str:
+        """See ``Embedder``."""
+        return str(self._numerics)
+
+    @property
+    def numerics(self) -> Numerics:
+        """What it computes with."""
+        return self._numerics
+
+    def prepare_image(self, image: Image.Image) -> Pixels:
+        """See ``Embedder``."""
+        return self._recipe.apply(image)
+
+    def embed_images(self, pixels: Pixels) -> Vectors:
+        """See ``Embedder``."""
+        return self._in_batches(pixels, self._run_images, self._image_lock)
+
+    def embed_texts(self, texts: Sequence[str]) -> Vectors:
+        """See ``Embedder``."""
+        ids = tokenize_with(self._tokenizer, texts) if texts else np.zeros((0, self._blank.size), dtype=np.int64)
+        for text, row in zip(texts, ids, strict=True):
+            if np.array_equal(row, self._blank):
+                raise QueryTextEmpty(f"Nothing is left to search for in the text {text!r}.", "Type a word.")
+        return self._in_batches(ids, self._run_texts, self._text_lock)
+
+    @abstractmethod
+    def _run_images(self, pixels: Pixels) -> RawVectors:
+        """The image tower on uint8 (B, S, S, 3), B at least 1 and at most the batch size."""
+
+    @abstractmethod
+    def _run_texts(self, ids: TokenIds) -> RawVectors:
+        """The text tower on int64 (B, L)."""
+
+    def _in_batches(self, rows: Pixels | TokenIds, run: Callable[[Any], RawVectors], lock: threading.Lock) -> Vectors:
+        if not len(rows):
+            return np.zeros((0, self._space.dim), dtype=np.float32)
+        parts = []
+        for start in range(0, len(rows), self._batch_size):
+            part = rows[start : start + self._batch_size]
+            try:
+                with lock:
+                    raw = run(self._filled(part))[: len(part)]
+                parts.append(normalise_rows(raw))
+            except (RuntimeError, FloatingPointError, ValueError, IndexError) as error:
+                raise ModelFailed(
+                    f"The model {self._space.model} failed: {str(error).splitlines()[0][:200]}.",
+                    "Restart; if it stays, run: python -m indexer verify-model.",
+                ) from error
+        return np.concatenate(parts)
+
+    def _filled(self, part: Pixels | TokenIds) -> Pixels | TokenIds:
+        size = 1 << (len(part) - 1).bit_length() if self._fixed_sizes else len(part)
+        if size != len(part):
+            return cast("Pixels | TokenIds", np.concatenate([part, np.repeat(part[-1:], size - len(part), axis=0)]))
+        return part
