@@ -236,6 +236,7 @@ def indexing(settings: Settings, before_model: Check | None = None) -> Iterator[
                 source,
                 settings.image_limits(),
                 image_threads=settings.image_thread_count(),
+                downloads=settings.download_connections,
                 events=EventOverlay(events),
             )
         )

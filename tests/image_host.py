@@ -22,6 +22,8 @@ class ImageHost:
 
     def __init__(self) -> None:
         self.requests: Counter[str] = Counter()
+        self.waiting = 0
+        self._counting = threading.Lock()
         self.released = threading.Event()
         self.repaired = threading.Event()
         self.closing = threading.Event()
@@ -42,6 +44,12 @@ class ImageHost:
     def start(self) -> None:
         """Begins to answer."""
         self._thread.start()
+
+    def hold(self) -> None:
+        """Until ``release``; ``waiting`` counts who is held."""
+        with self._counting:
+            self.waiting += 1
+        self.released.wait()
 
     def stop(self) -> None:
         """Lets go of every request and ends."""
@@ -69,7 +77,7 @@ class ImageHost:
                 if kind == "slow":
                     time.sleep(host.slow_s)
                 if kind == "held":
-                    host.released.wait()
+                    host.hold()
                 if kind == "down" and not host.repaired.is_set():
                     self.send_error(503)
                     return

@@ -7,6 +7,7 @@ is made on the address that is connected to, not on the name: a name can resolve
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import socket
 from collections.abc import Iterable
@@ -33,7 +34,7 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
-class GuardedBackend(httpcore.NetworkBackend):
+class GuardedBackend(httpcore.AsyncNetworkBackend):
     """Connects only to public addresses, and to hosts allowed by name.
 
     Args:
@@ -42,41 +43,41 @@ class GuardedBackend(httpcore.NetworkBackend):
 
     def __init__(self, allowed_hosts: Iterable[str] = ()) -> None:
         self._allowed = frozenset(host.lower() for host in allowed_hosts)
-        self._sockets = httpcore.SyncBackend()
+        self._sockets = httpcore.AnyIOBackend()
 
-    def connect_tcp(
+    async def connect_tcp(
         self,
         host: str,
         port: int,
         timeout: float | None = None,
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.NetworkStream:
+    ) -> httpcore.AsyncNetworkStream:
         """Resolves, checks every address, then connects to one that was checked."""
         failure: Exception | None = None
-        for address in self._checked_addresses(host, port):
+        for address in await self._checked_addresses(host, port):
             try:
-                return self._sockets.connect_tcp(address, port, timeout, local_address, socket_options)
+                return await self._sockets.connect_tcp(address, port, timeout, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
         raise failure or ImageFetchFailed(f"{host} has no address.")
 
-    def connect_unix_socket(
+    async def connect_unix_socket(
         self,
         path: str,  # noqa: ARG002 - httpcore's signature
         timeout: float | None = None,  # noqa: ARG002
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,  # noqa: ARG002
-    ) -> httpcore.NetworkStream:
+    ) -> httpcore.AsyncNetworkStream:
         """Never: no picture lies behind a local socket."""
         raise ImageRefForbidden("Pictures are not fetched over local sockets.")
 
-    def sleep(self, seconds: float) -> None:
+    async def sleep(self, seconds: float) -> None:
         """Waits between httpcore's own connection retries."""
-        self._sockets.sleep(seconds)
+        await self._sockets.sleep(seconds)
 
-    def _checked_addresses(self, host: str, port: int) -> list[str]:
+    async def _checked_addresses(self, host: str, port: int) -> list[str]:
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             raise ImageFetchFailed(f"The host name {host} cannot be resolved.") from error
         addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))

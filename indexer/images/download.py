@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterable
-from contextlib import ExitStack
+from concurrent.futures import Future
 from dataclasses import dataclass
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
@@ -15,6 +15,7 @@ import httpcore
 
 from indexer.errors import ImageFetchFailed, ImageNotFound, ImageRefForbidden, ImageTooLarge
 from indexer.images.address_guard import GuardedBackend
+from indexer.images.background_loop import BackgroundLoop
 from indexer.images.limits import ImageLimits
 from indexer.images.silent_hosts import SilentHosts
 from indexer.images.source import FetchedImage
@@ -46,40 +47,57 @@ class DownloadLimits:
 
 
 class RemoteImages:
-    """Downloads pictures over pooled connections, only from addresses that the guard lets through."""
+    """Downloads pictures over pooled connections, only from addresses that the guard lets through.
+
+    All downloads wait in one thread, on its event loop, so that their number is that of connections and not of threads.
+    """
 
     def __init__(self, images: ImageLimits, downloads: DownloadLimits) -> None:
         self._images = images
         self._downloads = downloads
-        self._pool = httpcore.ConnectionPool(
+        self._loop = BackgroundLoop("downloads")
+        self._pool = httpcore.AsyncConnectionPool(
             max_connections=downloads.connections,
             max_keepalive_connections=downloads.connections,
             keepalive_expiry=30.0,
             network_backend=GuardedBackend(downloads.allowed_hosts),
         )
-        self._hosts: defaultdict[str, threading.BoundedSemaphore] = defaultdict(
-            lambda: threading.BoundedSemaphore(downloads.connections_per_host)
+        self._all = asyncio.Semaphore(downloads.connections)
+        self._hosts: defaultdict[str, asyncio.Semaphore] = defaultdict(
+            lambda: asyncio.Semaphore(downloads.connections_per_host)
         )
         self._silent = SilentHosts()
 
-    def fetch(self, image_ref: str, image_root: str) -> FetchedImage:  # noqa: ARG002 - a URL needs no folder
+    def fetch(self, image_ref: str, image_root: str) -> FetchedImage:
         """See ``ImageSource``; follows up to 5 redirects, each checked like the first address."""
-        fetched = self._fetch(image_ref, "")
+        fetched = self.begin(image_ref, image_root, "").result()
         if fetched is None:
             raise ImageNotFound(f"{image_ref} answered with HTTP status 304 to a request without a condition.")
         return fetched
 
-    def fetch_changed(self, image_ref: str, image_root: str, validator: str) -> FetchedImage | None:  # noqa: ARG002
+    def fetch_changed(self, image_ref: str, image_root: str, validator: str) -> FetchedImage | None:
         """See ``ImageSource``."""
-        return self._fetch(image_ref, validator if self._downloads.conditional else "")
+        return self.begin(image_ref, image_root, validator).result()
 
-    def _fetch(self, image_ref: str, validator: str) -> FetchedImage | None:
+    def begin(self, image_ref: str, image_root: str, validator: str) -> Future[FetchedImage | None]:  # noqa: ARG002
+        """See ``ImageSource``; a URL needs no folder."""
+        return self._loop.submit(self._fetch(image_ref, validator if self._downloads.conditional else ""))
+
+    def close(self) -> None:
+        """Ends downloads that are under way, and closes the pooled connections."""
+        self._loop.close(self._pool.aclose)
+
+    async def _fetch(self, image_ref: str, validator: str) -> FetchedImage | None:
         """The picture; None if it is still the one of the validator."""
-        deadline_s = time.monotonic() + self._downloads.timeout_s
+        spent_s = 0.0
         url = image_ref
         for _ in range(_MAX_REDIRECTS + 1):
             target = _checked_url(url)
-            answer = self._get(target, validator, deadline_s)
+            # the time counts from when its turn came: thousands may wait for one slow host
+            async with self._hosts[urlsplit(target).hostname or ""], self._all:
+                start_s = time.monotonic()
+                answer = await self._get(target, validator, self._downloads.timeout_s - spent_s)
+                spent_s += time.monotonic() - start_s
             if not isinstance(answer, str):
                 return answer
             url = urljoin(target, answer)
@@ -87,24 +105,16 @@ class RemoteImages:
             f"{image_ref} redirects more than {_MAX_REDIRECTS} times.", "Put the final URL in the feed."
         )
 
-    def close(self) -> None:
-        """Closes the pooled connections."""
-        self._pool.close()
-
-    def _get(self, url: str, validator: str, deadline_s: float) -> FetchedImage | str | None:
+    async def _get(self, url: str, validator: str, left_s: float) -> FetchedImage | str | None:
         """The picture, where the host redirects to, or None if nothing changed."""
-        parts = urlsplit(url)
-        host, server = parts.hostname or "", parts.netloc
-        left_s = max(0.1, deadline_s - time.monotonic())
-        timeouts = {"connect": left_s, "read": left_s, "write": left_s, "pool": left_s}
+        server = urlsplit(url).netloc
         headers = [("User-Agent", "Vitrine image indexer"), ("Accept", "image/*"), ("Accept-Encoding", "identity")]
         condition = condition_of(url, validator)
+        self._silent.check(server)  # only now: it may have fallen silent while this picture waited its turn
+        answered = False
         try:
-            with self._hosts[host], ExitStack() as stack:
-                self._silent.check(server)  # only now: it may have fallen silent while this picture waited its turn
-                response = stack.enter_context(
-                    self._pool.stream("GET", url, headers=headers + condition, extensions={"timeout": timeouts})
-                )
+            async with asyncio.timeout(left_s), self._pool.stream("GET", url, headers=headers + condition) as response:
+                answered = True
                 self._silent.answered(server)
                 location = _header(response.headers, b"location")
                 if response.status in _REDIRECTS and location:
@@ -112,27 +122,26 @@ class RemoteImages:
                 if response.status == 304 and condition:
                     return None
                 _check_status(response.status, url)
-                return self._read(response, url, deadline_s)
-        except (httpcore.ConnectTimeout, httpcore.ReadTimeout) as error:
-            self._silent.timed_out(server)
-            raise ImageFetchFailed(f"{url} could not be fetched: {type(error).__name__} {error}.") from error
+                return await self._read(response, url)
+        except (TimeoutError, httpcore.ConnectTimeout) as error:
+            if not answered:
+                self._silent.timed_out(server)
+            raise ImageFetchFailed(f"{url} took longer than {self._downloads.timeout_s:g} s.") from error
         except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
             raise ImageFetchFailed(f"{url} could not be fetched: {type(error).__name__} {error}.") from error
         except httpcore.UnsupportedProtocol as error:
             raise ImageRefForbidden(f"{url} is no http(s) address.", "Correct it in the feed.") from error
 
-    def _read(self, response: httpcore.Response, url: str, deadline_s: float) -> FetchedImage:
+    async def _read(self, response: httpcore.Response, url: str) -> FetchedImage:
         limit = self._images.max_bytes
         declared = _header(response.headers, b"content-length") or "0"
         if declared.isdigit() and int(declared) > limit:
             raise _too_large(url, self._images)
         data = bytearray()
-        for chunk in response.iter_stream():
+        async for chunk in response.aiter_stream():
             data += chunk
             if len(data) > limit:
                 raise _too_large(url, self._images)
-            if time.monotonic() > deadline_s:
-                raise ImageFetchFailed(f"{url} took longer than {self._downloads.timeout_s:g} s.")
         named = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in response.headers}
         return FetchedImage(bytes(data), hashlib.sha256(data).hexdigest(), validator_of(url, named))
 

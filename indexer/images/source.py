@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -47,6 +48,17 @@ class ImageSource(Protocol):
         """As ``fetch``, but None if the picture is still the one that came with a validator."""
         ...
 
+    def begin(self, image_ref: str, image_root: str, validator: str) -> Future[FetchedImage | None] | None:
+        """Begins what ``fetch_changed`` does, with no thread that waits for it.
+
+        Args:
+            image_ref, image_root, validator: as there; no validator: the picture is wanted in any case.
+
+        Returns:
+            None where a thread is needed to read: then call ``fetch``.
+        """
+        ...
+
 
 class LocalImages:
     """Files below the feed's folder; a link that leads out of it is refused."""
@@ -75,6 +87,9 @@ class LocalImages:
     def fetch_changed(self, image_ref: str, image_root: str, validator: str) -> FetchedImage:  # noqa: ARG002
         """See ``ImageSource``; a file is read in any case, its time of change can be set by anybody."""
         return self.fetch(image_ref, image_root)
+
+    def begin(self, image_ref: str, image_root: str, validator: str) -> None:
+        """See ``ImageSource``; files are read by whoever decodes them."""
 
     def _read(self, descriptor: int, image_ref: str) -> bytes:
         status = os.fstat(descriptor)
@@ -119,6 +134,10 @@ class ImagesByReference:
     def fetch_changed(self, image_ref: str, image_root: str, validator: str) -> FetchedImage | None:
         """See ``ImageSource``."""
         return self._source_of(image_ref).fetch_changed(image_ref, image_root, validator)
+
+    def begin(self, image_ref: str, image_root: str, validator: str) -> Future[FetchedImage | None] | None:
+        """See ``ImageSource``."""
+        return self._source_of(image_ref).begin(image_ref, image_root, validator)
 
     def _source_of(self, image_ref: str) -> ImageSource:
         return self._remote if is_remote(image_ref) else self._local

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
@@ -17,8 +18,9 @@ from indexer.images.limits import ImageLimits
 from indexer.images.source import FetchedImage, ImageSource
 from indexer.indexing.batch import ImageOutcome, IndexedBatch, Picture, PreparedBatch, ProductBatch
 from indexer.indexing.change import AtHand, change_of
+from indexer.indexing.downloads import Downloads
 from indexer.ledger.port import Stage
-from indexer.points import Point, PointPayload, StoredPoint, Vectors, point_id
+from indexer.points import Point, PointPayload, StoredPoint, Vectors, is_remote, point_id
 
 
 @dataclass(slots=True)
@@ -43,14 +45,24 @@ class BatchIndexer:
         embedder: of the space that is written to.
         source: of the pictures' bytes.
         limits: for one picture.
-        image_threads: runs fetching and decoding of single pictures.
+        image_threads: runs reading and decoding of single pictures.
+        downloads: most pictures that are on their way over the network, or wait to be decoded, at once.
     """
 
-    def __init__(self, embedder: Embedder, source: ImageSource, limits: ImageLimits, image_threads: Executor) -> None:
+    def __init__(
+        self,
+        embedder: Embedder,
+        source: ImageSource,
+        limits: ImageLimits,
+        image_threads: Executor,
+        *,
+        downloads: int = 64,
+    ) -> None:
         self._embedder = embedder
         self._source = source
         self._limits = limits
         self._threads = image_threads
+        self._downloads = Downloads(downloads)
 
     def prepare(
         self,
@@ -73,12 +85,8 @@ class BatchIndexer:
         claims = _Claims()
         futures: list[list[Future[_Fetched]]] = [
             [
-                self._threads.submit(
-                    self._prepare_image,
-                    product.product_id,
-                    ImageOutcome(position, ref, batch.root_of(product.product_id)),
-                    known,
-                    claims,
+                self._begin_image(
+                    product.product_id, ImageOutcome(position, ref, batch.root_of(product.product_id)), known, claims
                 )
                 for position, ref in enumerate(product.image_refs)
             ]
@@ -127,13 +135,50 @@ class BatchIndexer:
         """
         return list(self._embedder.embed_images(np.stack(list(pixels)))) if pixels else []
 
-    def _prepare_image(self, product_id: str, named: ImageOutcome, known: _Known, claims: _Claims) -> _Fetched:
+    @contextmanager
+    def without_downloads(self) -> Iterator[None]:
+        """Gives up pictures that are on their way, and begins none in the block; who waits gets ``CancelledError``."""
+        self._downloads.stop()
         try:
-            fetched = self._fetch(named, known.by_ref.get((product_id, named.ref)))
+            yield
+        finally:
+            self._downloads.resume()
+
+    def _begin_image(self, product_id: str, named: ImageOutcome, known: _Known, claims: _Claims) -> Future[_Fetched]:
+        """Downloads wait without a thread, and then are compared and decoded as files are, in one."""
+        before = known.by_ref.get((product_id, named.ref))
+        validator = before.image_validator if before is not None else ""
+
+        def prepare(fetch: Callable[[], FetchedImage | None]) -> _Fetched:
+            return self._prepare_image(product_id, named, known, claims, fetch)
+
+        download = None
+        if is_remote(named.ref):
+            download = self._downloads.begun(lambda: self._source.begin(named.ref, named.root, validator))
+        if download is None:
+            return self._threads.submit(prepare, lambda: self._fetched(named, validator))
+        return self._downloads.then(download, lambda: self._threads.submit(prepare, download.result))
+
+    def _fetched(self, named: ImageOutcome, validator: str) -> FetchedImage | None:
+        if not validator:
+            return self._source.fetch(named.ref, named.root)
+        return self._source.fetch_changed(named.ref, named.root, validator)
+
+    def _prepare_image(
+        self,
+        product_id: str,
+        named: ImageOutcome,
+        known: _Known,
+        claims: _Claims,
+        fetch: Callable[[], FetchedImage | None],
+    ) -> _Fetched:
+        try:
+            fetched = fetch()
         except ImageError as error:
             return _Fetched(replace(named, error=error, stage=Stage.FETCH))
-        if isinstance(fetched, PointPayload):
-            return _Fetched(_as_known(replace(named, validator=fetched.image_validator), fetched))
+        if fetched is None:
+            before = known.by_ref[product_id, named.ref]
+            return _Fetched(_as_known(replace(named, validator=before.image_validator), before))
         had = replace(named, sha256=fetched.sha256, validator=fetched.validator)
         there = known.by_id.get(point_id(product_id, fetched.sha256))
         if there is not None:
@@ -146,12 +191,6 @@ class BatchIndexer:
             return _Fetched(replace(had, error=error, stage=Stage.DECODE), was_claimed=True)
         outcome = replace(had, size_px=(decoded.width_px, decoded.height_px))
         return _Fetched(outcome, self._embedder.prepare_image(decoded.image), was_claimed=True)
-
-    def _fetch(self, named: ImageOutcome, before: PointPayload | None) -> FetchedImage | PointPayload:
-        """The picture; or what is known of it, if its host says that it is still the same."""
-        if before is None or not before.image_validator:
-            return self._source.fetch(named.ref, named.root)
-        return self._source.fetch_changed(named.ref, named.root, before.image_validator) or before
 
     def _embed_each(self, prepared: PreparedBatch) -> tuple[dict[str, Vectors], dict[str, ModelFailed]]:
         """Vectors and failures by content hash; one picture that the model fails on does not cost the others."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import nullcontext
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from indexer.embedding.port import Embedder
 from indexer.events.overlay import EventOverlay
@@ -35,7 +36,8 @@ class IndexPipeline:
         embedder: its forward passes run in one thread.
         source: of pictures.
         limits: for one picture.
-        image_threads: for fetching and decoding.
+        image_threads: for reading and decoding.
+        downloads: most pictures on their way over the network at once.
         events: newer states of products; None where there are none.
     """
 
@@ -46,13 +48,14 @@ class IndexPipeline:
         limits: ImageLimits,
         *,
         image_threads: int,
+        downloads: int = 64,
         events: EventOverlay | None = None,
     ) -> None:
         self._images = ThreadPoolExecutor(image_threads, thread_name_prefix="image")
         self._prepare = ThreadPoolExecutor(_PREPARED_AT_ONCE, thread_name_prefix="prepare")
         self._embed = ThreadPoolExecutor(1, thread_name_prefix="embed")
         self._write = ThreadPoolExecutor(1, thread_name_prefix="write")
-        self._indexer = BatchIndexer(embedder, source, limits, self._images)
+        self._indexer = BatchIndexer(embedder, source, limits, self._images, downloads=downloads)
         self._stopping = threading.Event()
         self.events = events
 
@@ -63,8 +66,9 @@ class IndexPipeline:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._stopping.set()
-        for pool in (self._prepare, self._images, self._embed, self._write):
-            pool.shutdown(wait=True, cancel_futures=kind is not None)
+        with self._indexer.without_downloads() if kind is not None else nullcontext():
+            for pool in (self._prepare, self._images, self._embed, self._write):
+                pool.shutdown(wait=True, cancel_futures=kind is not None)
 
     def index_batch(self, batch: ProductBatch, writer: CollectionWriter, *, defer: bool = False) -> IndexedBatch:
         """One batch from products to durable points; may be called from several threads at once.
@@ -104,6 +108,7 @@ class IndexPipeline:
         flying: deque[Future[None]] = deque()
         try:
             self._feed(batches, writer, commits, flying)
+            commits.complete()
             while flying:
                 flying.popleft().result()
         except BaseException:
@@ -111,7 +116,8 @@ class IndexPipeline:
             abandoned.set()
             for commit in flying:
                 commit.cancel()
-            wait(flying)
+            with self._indexer.without_downloads():
+                wait(flying)
             raise
 
     def _feed(
@@ -126,8 +132,14 @@ class IndexPipeline:
         for batch in batches:
             while flying and (len(flying) >= _IN_FLIGHT or flying[0].done()):
                 flying.popleft().result()
-            if len(embedding) >= _WITH_PIXELS:
-                wait([embedding.popleft()])
+            while len(embedding) >= _WITH_PIXELS:
+                # the write of an earlier batch may fail while a later one's pictures are long in coming
+                either: list[Future[Any]] = [embedding[0], *list(flying)[:1]]
+                wait(either, return_when=FIRST_COMPLETED)
+                while flying and flying[0].done():
+                    flying.popleft().result()
+                if embedding[0].done():
+                    embedding.popleft()
             prepared = self._prepare.submit(self._prepared, batch, writer)
             ready = self._embed.submit(self._ready, prepared)
             embedding.append(ready)

@@ -8,6 +8,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +60,12 @@ class CountingImages:
     def fetch_changed(self, image_ref: str, image_root: str, validator: str) -> FetchedImage | None:
         self.fetched.append(image_ref)
         return self._source.fetch_changed(image_ref, image_root, validator)
+
+    def begin(self, image_ref: str, image_root: str, validator: str) -> Future[FetchedImage | None] | None:
+        download = self._source.begin(image_ref, image_root, validator)
+        if download is not None:
+            self.fetched.append(image_ref)
+        return download
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -86,10 +87,19 @@ def test_the_reference_chooses_the_source(root: Path) -> None:
         def fetch_changed(self, image_ref: str, image_root: str, validator: str) -> FetchedImage | None:  # noqa: ARG002
             return None
 
+        def begin(self, image_ref: str, image_root: str, validator: str) -> Future[FetchedImage | None]:
+            begun: Future[FetchedImage | None] = Future()
+            begun.set_result(self.fetch(image_ref + validator, image_root))
+            return begun
+
     source = ImagesByReference(LocalImages(LIMITS), Remote())
     assert source.fetch("images/a.jpg", str(root)).data == b"picture"
     assert source.fetch("https://host/a.jpg", str(root)).data == b"https://host/a.jpg"
     assert source.fetch_changed("https://host/a.jpg", str(root), "validator") is None
+    begun = source.begin("https://host/a.jpg", str(root), "?v")
+    assert begun is not None
+    assert getattr(begun.result(), "data", None) == b"https://host/a.jpg?v"
+    assert source.begin("images/a.jpg", str(root), "") is None
     local = source.fetch_changed("images/a.jpg", str(root), "validator")
     assert local is not None
     assert (local.data, local.validator) == (b"picture", "")
