@@ -49,7 +49,7 @@ PLANS = (
     ),
     Plan("reruns", ("reruns",)),
     Plan("memory", ("memory", "--sizes", "4000", "20000")),
-    Plan("online", ("online",)),
+    Plan("online", ("serving", "--part", "online", "--rounds", "2", "--seconds", "3")),
     Plan("feeds", ("feeds", "--rows", "200000")),
     Plan("vectors", ("vectors", "--size", "50000")),
     Plan(

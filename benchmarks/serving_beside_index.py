@@ -1,4 +1,4 @@
-"""Latency of searches while an index run writes: ``python -m benchmarks.serving``.
+"""Latency of searches while an index run writes.
 
 An index run takes its share of the cores, so searches beside it are slower whatever they search. What the index run
 itself costs is seen against a control: the same run into another data folder, which takes the same share of the cores
@@ -7,7 +7,6 @@ but publishes nothing that the server follows. The rows alternate, so that a noi
 
 from __future__ import annotations
 
-import argparse
 import functools
 import json
 import random
@@ -23,47 +22,43 @@ from pathlib import Path
 
 import numpy as np
 
-from indexer.embedding.choice import DEMO_MODEL
+from benchmarks.rows import Claim, Row
 from tests.pictures import catalog_row, draw_catalog, write_feed
 from tests.processes import REPOSITORY, RunningApi, program_environment, running_api
 
+_IDLE, _CONTROL, _SERVED = "idle", "index run, control", "index run, served"
+
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Period:
     """Latencies of one period, ms."""
 
     name: str
     queries: int
     p50: float
     p99: float
-    worst: float
     failed: int
     collections: int
 
 
-def main() -> None:
-    """Prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--products", type=int, default=1500)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--model", default=DEMO_MODEL)
-    arguments = parser.parse_args()
+def measure_beside_index(model: str, products: int, rounds: int) -> list[Row]:
+    """The rows."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        catalog = draw_catalog(folder / "catalog", products=arguments.products)
-        flags = ["--model", arguments.model, "--exact-below", "500"]
+        catalog = draw_catalog(folder / "catalog", products=products)
+        flags = ["--model", model, "--exact-below", "500"]
         for data_dir in ("served", "control"):
             index(folder, data_dir, catalog.feed, flags)
-        rows: list[Row] = []
+        periods: list[Period] = []
         with running_api(folder / "served", *flags) as api:
-            measure(api, "warm-up", arguments.products, lambda: time.sleep(3))
-            for number in range(arguments.rounds):
-                rows.append(measure(api, "idle", arguments.products, lambda: time.sleep(10)))
-                for data_dir in ("control", "served"):
-                    feed = changed_feed(catalog.folder, arguments.products, number, data_dir)
+            measure(api, "warm-up", products, lambda: time.sleep(3))
+            for number in range(rounds):
+                periods.append(measure(api, _IDLE, products, lambda: time.sleep(10)))
+                for data_dir, period in (("control", _CONTROL), ("served", _SERVED)):
+                    feed = changed_feed(catalog.folder, products, number, data_dir)
                     work = functools.partial(index, folder, data_dir, feed, flags)
-                    rows.append(measure(api, f"index run, {data_dir}", arguments.products, work))
-    report(rows)
+                    periods.append(measure(api, period, products, work))
+    return rows_of(model, periods)
 
 
 def index(folder: Path, data_dir: str, feed: Path, flags: list[str]) -> None:
@@ -84,7 +79,7 @@ def changed_feed(folder: Path, products: int, number: int, name: str) -> Path:
     return feed
 
 
-def measure(api: RunningApi, name: str, products: int, period: Callable[[], None]) -> Row:
+def measure(api: RunningApi, name: str, products: int, period: Callable[[], None]) -> Period:
     """Searches in a loop, by text and for similar products in turn, until ``period()`` returns."""
     latencies: list[float] = []
     collections: set[str] = set()
@@ -108,7 +103,7 @@ def measure(api: RunningApi, name: str, products: int, period: Callable[[], None
     stop.set()
     client.join()
     p50, p99 = np.percentile(latencies, [50, 99])
-    return Row(name, len(latencies), float(p50), float(p99), max(latencies), failed, len(collections))
+    return Period(name, len(latencies), float(p50), float(p99), failed, len(collections))
 
 
 def ask(api: RunningApi, rng: random.Random, products: int) -> str:
@@ -122,19 +117,19 @@ def ask(api: RunningApi, rng: random.Random, products: int) -> str:
         return str(json.load(response)["collection"])
 
 
-def report(rows: list[Row]) -> None:
-    """The rows, and the ratio of medians that the product promises."""
-    print(f"{'period':24} {'queries':>8} {'p50 ms':>8} {'p99 ms':>8} {'worst':>8} {'failed':>7} {'collections':>12}")
-    for row in rows:
-        print(
-            f"{row.name:24} {row.queries:8} {row.p50:8.1f} {row.p99:8.1f} {row.worst:8.1f} {row.failed:7} "
-            f"{row.collections:12}"
-        )
-    p99 = {name: float(np.median([row.p99 for row in rows if row.name == name])) for name in {row.name for row in rows}}
-    served, control = p99["index run, served"], p99["index run, control"]
-    print(f"\np99 beside an index run: {served:.1f} ms; beside the same run into another folder: {control:.1f} ms;")
-    print(f"idle: {p99['idle']:.1f} ms. The index run itself costs a factor of {served / control:.2f}.")
-
-
-if __name__ == "__main__":
-    main()
+def rows_of(model: str, periods: list[Period]) -> list[Row]:
+    """What an index run costs searches, against idleness and against the same run into another folder."""
+    by_name = {name: [period for period in periods if period.name == name] for name in (_IDLE, _CONTROL, _SERVED)}
+    p99 = {name: float(np.median([period.p99 for period in found])) for name, found in by_name.items()}
+    p50 = {name: float(np.median([period.p50 for period in found])) for name, found in by_name.items()}
+    failed = sum(period.failed for period in periods)
+    collections = max(period.collections for period in by_name[_SERVED])
+    note = f"{failed} searches failed; up to {collections} collections answered in one run"
+    return [
+        Row.of(Claim(f"{model}: search beside an index run, p99", "ms", "idle", better="lower", note=note),
+               p99[_SERVED], p99[_IDLE]),
+        Row.of(Claim(f"{model}: search beside an index run, p50", "ms", "idle", better="lower"),
+               p50[_SERVED], p50[_IDLE]),
+        Row.of(Claim(f"{model}: what following the index run costs, p99", "ms", "beside a run into another folder",
+                     better="lower"), p99[_SERVED], p99[_CONTROL]),
+    ]  # fmt: skip
