@@ -77,7 +77,7 @@ class PointPayload:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values for the store; ``from_json`` reads them back."""
-        value = {field.name: getattr(self, field.name) for field in fields(self)}
+        value = {name: getattr(self, name) for name in _PAYLOAD_FIELDS}
         value["category"] = list(self.category)
         value["attributes"] = dict(self.attributes)
         return value
@@ -89,7 +89,7 @@ class PointPayload:
         Raises:
             KeyError: a field is missing: the point was not written by this program.
         """
-        known = {field.name: value[field.name] for field in fields(cls) if field.name != "image_validator"}
+        known = {name: value[name] for name in _PAYLOAD_FIELDS if name != "image_validator"}
         known["image_validator"] = value.get("image_validator", "")  # points of earlier versions have none
         known["category"] = tuple(known["category"])
         return cls(**known)

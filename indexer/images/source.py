@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import time
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,6 +13,9 @@ from typing import Protocol
 from indexer.errors import ImageFetchFailed, ImageNotFound, ImageRefForbidden, ImageTooLarge
 from indexer.images.limits import ImageLimits
 from indexer.points import is_remote, local_path
+
+_ROOT_KNOWN_S = 1.0
+_TURNS = frozenset({"", os.curdir, os.pardir})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ class LocalImages:
 
     def __init__(self, limits: ImageLimits) -> None:
         self._limits = limits
+        self._roots: dict[str, tuple[str, float]] = {}
 
     def fetch(self, image_ref: str, image_root: str) -> FetchedImage:
         """See ``ImageSource``."""
@@ -106,18 +111,45 @@ class LocalImages:
             raise ImageFetchFailed(f"{image_ref} is being written.", "Index it again when it is complete.")
         return data
 
-    @staticmethod
-    def _inside(image_ref: str, image_root: str) -> str:
-        try:
-            root = os.path.realpath(image_root)
-            path = os.path.realpath(local_path(image_ref, root))
-        except (OSError, ValueError) as error:  # a NUL, a name too long
-            raise ImageRefForbidden(f"The path {image_ref!r} cannot be followed.", "Correct it in the feed.") from error
-        if not path.startswith(root.rstrip(os.sep) + os.sep):
-            raise ImageRefForbidden(
-                f"{image_ref} leads outside the feed's folder.", "Only pictures inside that folder are read."
-            )
-        return path
+    def _inside(self, image_ref: str, image_root: str) -> str:
+        root = self._resolved(image_root)
+        return _plain_path(image_ref, root) or _followed_path(image_ref, root)
+
+    def _resolved(self, image_root: str) -> str:
+        """A feed's folder with its links followed: once a second, not once a picture."""
+        known = self._roots.get(image_root)
+        now_s = time.monotonic()
+        if known is None or now_s - known[1] > _ROOT_KNOWN_S:
+            known = (os.path.realpath(image_root), now_s)
+            self._roots = {image_root: known}
+        return known[0]
+
+
+def _plain_path(image_ref: str, root: str) -> str:
+    """Where a picture lies, if no link and no turn is on the way from the root; else empty."""
+    path = root
+    try:
+        for part in image_ref.split("/"):
+            if part in _TURNS:
+                return ""
+            path = f"{path}{os.sep}{part}"
+            if stat.S_ISLNK(os.lstat(path).st_mode):
+                return ""
+    except (OSError, ValueError):
+        return ""
+    return path
+
+
+def _followed_path(image_ref: str, root: str) -> str:
+    try:
+        path = os.path.realpath(local_path(image_ref, root))
+    except (OSError, ValueError) as error:  # a NUL, a name too long
+        raise ImageRefForbidden(f"The path {image_ref!r} cannot be followed.", "Correct it in the feed.") from error
+    if not path.startswith(root.rstrip(os.sep) + os.sep):
+        raise ImageRefForbidden(
+            f"{image_ref} leads outside the feed's folder.", "Only pictures inside that folder are read."
+        )
+    return path
 
 
 class ImagesByReference:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -103,3 +104,21 @@ def test_the_reference_chooses_the_source(root: Path) -> None:
     local = source.fetch_changed("images/a.jpg", str(root), "validator")
     assert local is not None
     assert (local.data, local.validator) == (b"picture", "")
+
+
+def test_a_folder_that_is_a_link_may_lead_elsewhere_later(root: Path) -> None:
+    """Releases are often switched by a link; what was read through it before must not stay."""
+    source, link = LocalImages(LIMITS), root.parent / "current"
+    link.symlink_to(root)
+    assert source.fetch("images/a.jpg", str(link)).data == b"picture"
+    other = root.parent / "release-2"
+    (other / "images").mkdir(parents=True)
+    (other / "images" / "a.jpg").write_bytes(b"newer")
+    link.unlink()
+    link.symlink_to(other)
+    deadline_s = time.monotonic() + 10
+    while source.fetch("images/a.jpg", str(link)).data != b"newer":
+        assert time.monotonic() < deadline_s
+        time.sleep(0.05)
+    with pytest.raises(ImageRefForbidden, match="outside"):
+        source.fetch("../feed/images/a.jpg", str(link))
