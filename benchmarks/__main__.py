@@ -1,7 +1,7 @@
 """``make bench``: every benchmark that gives rows, one after the other, into ``benchmarks/results/latest.json``.
 
     python -m benchmarks                       # all pieces, about ten minutes; BENCH=full adds a million vectors
-    python -m benchmarks --only indexing-b32   # one piece anew; the rows of the others stay
+    python -m benchmarks --only indexing-b16   # one piece anew; the rows of the others stay
     python -m benchmarks --list
 
 A piece that fails says so in the table and in the file, and costs no other piece its rows.
@@ -43,21 +43,30 @@ class Plan:
 
 
 PLANS = (
-    Plan("indexing-b32", ("indexing", "--rounds", "3", "--seconds", "4", "--longest-s", "110")),
+    Plan(
+        "indexing-b16",
+        (
+            "indexing",
+            "--model",
+            "ViT-B-16-SigLIP2",
+            "--precisions",
+            "bf16",
+            "int8",
+            "--seconds",
+            "6",
+            "--longest-s",
+            "150",
+        ),
+    ),
+    Plan("indexing-b32", ("indexing", "--precisions", "float32", "int8", "--seconds", "4", "--longest-s", "80")),
     Plan(
         "indexing-demo", ("indexing", "--model", "demo", "--precisions", "float32", "--rounds", "3", "--seconds", "3")
     ),
     Plan("reruns", ("reruns",)),
-    Plan("memory", ("memory", "--sizes", "4000", "20000")),
+    Plan("memory", ("memory", "--sizes", "5000", "20000")),
     Plan("online", ("serving", "--part", "online", "--rounds", "2", "--seconds", "3")),
     Plan("feeds", ("feeds", "--rows", "200000")),
     Plan("vectors", ("vectors", "--size", "50000")),
-    Plan(
-        "indexing-b16",
-        ("indexing", "--model", "ViT-B-16-SigLIP2", "--precisions", "bf16", "int8", "--seconds", "8"),
-        600,
-        full=True,
-    ),
     Plan("memory-100k", ("memory", "--sizes", "20000", "100000"), 3600, full=True),
     Plan("vectors-1m", ("vectors", "--size", "1000000"), 24 * 3600, full=True),
 )

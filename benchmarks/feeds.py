@@ -21,9 +21,12 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.generate_feed import FORMATS, write_feed
+from benchmarks.rows import Claim, Row, add_json_flag, report
 
 _STATUS: Final = Path("/proc/self/status")
 _PEAK: Final = "VmHWM:"
+_MIN_RATE: Final = 20_000
+_MAX_PEAK_MB: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ def _feed(folder: Path, feed_format: str, rows: int, *, packed: bool) -> Path:
 
 
 def _run(arguments: argparse.Namespace, folder: Path) -> None:
+    rows: list[Row] = []
     print("| format | size MB | rows | bad rows | rows/s wall | rows/s CPU | peak RSS MB |")
     print("|---|---|---|---|---|---|---|")
     for feed_format in arguments.formats:
@@ -79,8 +83,19 @@ def _run(arguments: argparse.Namespace, folder: Path) -> None:
             name = f"{feed_format}{' .gz' if packed else ''}"
             wall, cpu = best.rows / best.wall_s, best.rows / best.cpu_s
             print(f"| {name} | {size_mb} | {best.rows} | {best.errors} | {wall:.0f} | {cpu:.0f} | {best.peak_mb} |")
+            rows += _rows_of(name, best)
             if not arguments.folder:
                 path.unlink()
+    report(rows, arguments.json)
+
+
+def _rows_of(name: str, reading: Reading) -> list[Row]:
+    note = f"{reading.rows} rows in a process of its own; user and system time, the best of the repeats"
+    rate = Claim(f"feed read: {name}", "rows/s of CPU", target=_MIN_RATE, target_of="ours", note=note)
+    peak = Claim(
+        f"feed read: {name}, peak memory", "MB", target=_MAX_PEAK_MB, target_of="ours", better="lower", note=note
+    )
+    return [Row.of(rate, reading.rows / reading.cpu_s), Row.of(peak, reading.peak_mb)]
 
 
 def main() -> None:
@@ -90,6 +105,7 @@ def main() -> None:
     parser.add_argument("--gzip", action="store_true", help="each text format packed as well")
     parser.add_argument("--repeat", type=int, default=1, help="read each so often and print the fastest")
     parser.add_argument("--folder", type=Path, help="keep the feeds here and use those that are there")
+    add_json_flag(parser)
     parser.add_argument("--read", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.read:
