@@ -90,8 +90,8 @@ def chart_of(results: Results) -> str:
     machine = results.machine
     parts = [
         (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}" '
-            f'role="img" aria-label="Vitrine against alternatives" {_FONT}>'
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" '
+            f'height="{height}" role="img" aria-label="Vitrine against alternatives" {_FONT}>'
         ),
         f'<rect x="0.5" y="0.5" width="{_WIDTH - 1}" height="{height - 1}" rx="8" fill="{_GROUND}" stroke="{_FRAME}"/>',
         _text(20, 30, "Times better than the alternative, measured in turn on the same files", 16, _INK, weight=600),

@@ -1,9 +1,9 @@
 """Whether memory stays flat as the catalog grows: ``python -m benchmarks.memory [--sizes 20000 100000]``.
 
 Each size is indexed by the command line in a process of its own, into an empty folder. What is compared is the
-highest resident memory of that process (VmHWM, which it reads at its end). The model is tiny, as its size does not depend on
-the catalog's; pictures are 600 tiny JPEG files that come round again under other products; the feed's texts are of usual length. The search index is built by a process of
-its own and is not in it.
+highest resident memory of that process (VmHWM, which it reads at its end). The model is tiny, as its size does not
+depend on the catalog's; pictures are 600 tiny JPEG files that come round again under other products; the feed's texts
+are of usual length. The search index is built by a process of its own and is not in it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ def main() -> None:
         f"of {small:,} products".replace(",", " "),
         better="lower",
         target=1.15,
-        note="a tiny model with random weights, one picture of 48 x 40 px a product, 600 files that come round again; VmHWM of the indexing process",
+        note="a tiny model with random weights, one picture of 48 x 40 px a product, 600 files that come round again; "
+        "VmHWM of the indexing process",
     )
     report([Row.of(claim, peaks_mb[large], peaks_mb[small])], arguments.json)
 

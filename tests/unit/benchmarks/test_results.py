@@ -1,0 +1,85 @@
+"""The file of results: pieces measured at different times, and the chart drawn from it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from xml.parsers import expat
+
+import pytest
+
+from benchmarks import __main__ as bench
+from benchmarks.chart import chart_of
+from benchmarks.results import Machine, Piece, Results, read_results, this_machine, write_results
+from benchmarks.rows import Claim, Row
+
+_CLAIM = Claim("index run", "images/s", "open_clip's <loop>", target=6.0, charted=True)
+
+
+def piece(name: str, *rows: Row, failure: str = "") -> Piece:
+    return Piece(
+        name=name, command="", measured_at="2026-01-01T00:00:00Z", seconds=1.0, load=0.1, failure=failure, rows=rows
+    )
+
+
+def test_a_piece_measured_anew_replaces_its_own_rows_alone() -> None:
+    results = Results(machine=this_machine())
+    results = results.with_piece(piece("one", Row.of(_CLAIM, 60.0, 10.0)))
+    results = results.with_piece(piece("other", Row.of(_CLAIM, 70.0, 10.0)))
+    results = results.with_piece(piece("one", Row.of(_CLAIM, 50.0, 10.0)))
+    assert [(row.piece, row.ours) for row in results.rows] == [("other", 70.0), ("one", 50.0)]
+    assert [item.name for item in results.pieces] == ["other", "one"]
+
+
+def test_results_are_read_back_with_what_the_issue_asks_of_a_row(tmp_path: Path) -> None:
+    path = tmp_path / "latest.json"
+    results = Results(machine=this_machine()).with_piece(piece("one", Row.of(_CLAIM, 60.0, 10.0)))
+    write_results(results, path)
+    assert read_results(path) == results
+    (row,) = json.loads(path.read_text("utf-8"))["rows"]
+    assert {"name", "unit", "ours", "alternative", "ratio", "target", "met"} <= row.keys()
+
+
+def test_rows_of_another_machine_are_not_mixed_in(tmp_path: Path) -> None:
+    path = tmp_path / "latest.json"
+    other = Machine(cpu="another", cores=64, memory_gb=1.0, system="?")
+    write_results(Results(machine=other).with_piece(piece("one", Row.of(_CLAIM, 60.0, 10.0))), path)
+    assert read_results(path).rows == []
+
+
+def test_a_piece_that_fails_says_so_and_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = bench.measured(bench.Plan("broken", ("no_such_module",)))
+    assert "exit code" in failed.failure
+    assert [row.failure for row in failed.rows] == [failed.failure]
+    monkeypatch.setattr(bench, "PLANS", ())
+    assert bench.chosen(None, full=True) == []
+
+
+def test_the_million_needs_to_be_asked_for() -> None:
+    default = {plan.name for plan in bench.chosen(None, full=False)}
+    assert {plan.name for plan in bench.chosen(None, full=True)} > default
+    assert "vectors-1m" not in default
+
+
+@pytest.mark.parametrize(
+    ("claim", "ours", "theirs", "shown"),
+    [
+        (_CLAIM, 60.0, 10.0, "6.00×"),
+        (Claim("latency", "ms", "raw", better="lower", target=1.15, charted=True), 5.0, 10.0, "2.00×"),
+        (Claim("alone", "images/s", "loop", charted=True), 5.0, 10.0, "0.500×"),
+    ],
+)
+def test_the_chart_shows_how_many_times_better(claim: Claim, ours: float, theirs: float, shown: str) -> None:
+    results = Results(machine=this_machine()).with_piece(piece("one", Row.of(claim, ours, theirs)))
+    drawn = chart_of(results)
+    expat.ParserCreate().Parse(drawn, True)
+    texts = re.findall(r">([^<]*)</text>", drawn)
+    assert claim.name in texts
+    assert shown in texts
+
+
+def test_the_chart_leaves_out_what_has_no_ratio_or_is_no_main_row() -> None:
+    rows = [Row.failed(_CLAIM, "no network"), Row.of(Claim("minor", "ms", "raw"), 1.0, 2.0)]
+    drawn = chart_of(Results(machine=this_machine()).with_piece(piece("one", *rows)))
+    assert "<circle" not in drawn
