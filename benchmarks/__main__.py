@@ -67,6 +67,7 @@ PLANS = (
     Plan("online", ("serving", "--part", "online", "--rounds", "2", "--seconds", "3")),
     Plan("feeds", ("feeds", "--rows", "200000")),
     Plan("vectors", ("vectors", "--size", "50000")),
+    Plan("peers", ("peers",), 600, full=True),
     Plan("memory-100k", ("memory", "--sizes", "20000", "100000"), 3600, full=True),
     Plan("vectors-1m", ("vectors", "--size", "1000000"), 24 * 3600, full=True),
 )

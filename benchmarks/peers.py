@@ -1,0 +1,157 @@
+"""Other packages that embed pictures, on the same files: ``python -m benchmarks.peers``.
+
+They are installed from the package index into an environment of their own below ``.bench``, which sees this program's
+packages but is never seen by it. None of them can be had a trained model without a model hub, so each gets a ViT-B/16
+of 224 px with random weights in the form that it loads, and this program's raw backends run the same shape. What cannot
+be installed or does not run is a row that says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.checkpoints import B16_224, CACHE
+from benchmarks.indexing import Setup, index_parts, index_rate, opened_embedder
+from benchmarks.rounds import Contestant, Rounds
+from benchmarks.rows import Claim, Row, add_json_flag, report
+from benchmarks.shop_photos import write_catalog
+
+_ENVIRONMENT = CACHE.resolve().parent / "peers"
+_INSTALL_S, _RUN_S = 240, 240
+_PICTURES = 64
+
+_SENTENCE_TRANSFORMERS = """
+import sys, time, torch
+from pathlib import Path
+from PIL import Image
+from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor, CLIPTokenizer
+from sentence_transformers import SentenceTransformer
+folder, files = Path(sys.argv[1]), sys.argv[2:]
+vision = {"image_size": 224, "patch_size": 16, "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12,
+          "num_attention_heads": 12}
+text = {"vocab_size": 64, "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 1}
+CLIPModel(CLIPConfig(vision_config=vision, text_config=text)).save_pretrained(folder)
+letters = [chr(code) for code in range(97, 120)]
+vocabulary = {token: at for at, token in enumerate(letters + [f"{x}</w>" for x in letters] + ["<|startoftext|>",
+              "<|endoftext|>"])}
+tokenizer = CLIPTokenizer(vocab=vocabulary, merges=[])
+CLIPProcessor(CLIPImageProcessor(), tokenizer).save_pretrained(folder)
+try:
+    from sentence_transformers.sentence_transformer.modules import CLIPModel as Module
+except ImportError:
+    from sentence_transformers.models import CLIPModel as Module
+model = SentenceTransformer(modules=[Module(str(folder))], device="cpu")
+def embed():
+    model.encode([Image.open(file) for file in files], batch_size=32, normalize_embeddings=True)
+embed()
+start = time.perf_counter()
+embed()
+print("RATE", len(files) / (time.perf_counter() - start))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A package, and a program that prints ``RATE`` and its pictures a second.
+
+    Attributes:
+        package: as the index names it.
+        program: gets a folder for its model, and the pictures.
+    """
+
+    package: str
+    program: str
+
+
+PEERS = (Peer("sentence-transformers", _SENTENCE_TRANSFORMERS),)
+
+
+class PeerFailed(Exception):
+    """It could not be installed or run; says why."""
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=2)
+    add_json_flag(parser)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        setup = Setup(write_catalog(Path(name) / "catalog", 256), B16_224, Path(name), seconds=6.0)
+        opened = opened_embedder(setup, "int8")
+        with index_parts(opened.embedder, setup) as parts:
+            contestants: dict[str, Contestant] = {"ours": lambda: index_rate(parts, setup, 2 * _PICTURES)}
+            contestants |= {peer.package: contestant(peer, setup) for peer in PEERS}
+            taken = Rounds(contestants).run(arguments.rounds)
+    report([row_of(peer, taken, setup) for peer in PEERS], arguments.json)
+
+
+def row_of(peer: Peer, taken: Rounds, setup: Setup) -> Row:
+    """The row of a peer."""
+    return taken.row(
+        Claim(
+            f"index run, {B16_224} int8, and {peer.package}",
+            "images/s",
+            f"{peer.package}, ViT-B/16-224 in float32, embedding alone",
+            note=f"random weights on both sides; {setup.catalog.pictures}",
+            charted=True,
+        ),
+        "ours",
+        peer.package,
+    )
+
+
+def contestant(peer: Peer, setup: Setup) -> Contestant:
+    """Installs a peer if need be, and runs its program."""
+
+    def rate() -> float:
+        python = installed(peer.package)
+        files = [str(file) for file in setup.catalog.files[:_PICTURES]]
+        with tempfile.TemporaryDirectory(dir=setup.scratch) as model:
+            printed = output_of([str(python), "-c", peer.program, model, *files], _RUN_S)
+        return float(printed.rpartition("RATE ")[2].split()[0])
+
+    return rate
+
+
+def installed(package: str) -> Path:
+    """The Python of the peers' environment, which has a package.
+
+    Raises:
+        PeerFailed: it cannot be installed.
+    """
+    python = _ENVIRONMENT / "bin" / "python"
+    if not python.exists():
+        output_of([sys.executable, "-m", "venv", str(_ENVIRONMENT)], _INSTALL_S)
+        folder = next((_ENVIRONMENT / "lib").glob("python*")) / "site-packages"
+        # what this program has need not be downloaded again; the environment's own packages come first
+        (folder / "product.pth").write_text(sysconfig.get_paths()["purelib"] + "\n", "utf-8")
+    output_of([str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", package], _INSTALL_S)
+    return python
+
+
+def output_of(command: Sequence[str], longest_s: float) -> str:
+    """What a command prints.
+
+    Raises:
+        PeerFailed: it fails or takes too long; the message has its last line.
+    """
+    try:
+        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=longest_s)
+    except subprocess.TimeoutExpired as error:
+        raise PeerFailed(f"took longer than {longest_s:g} s") from error
+    except subprocess.CalledProcessError as error:
+        said = (error.stderr or error.stdout or "").strip().splitlines() or [f"exit code {error.returncode}"]
+        raise PeerFailed(said[-1][:300]) from error
+    return done.stdout
+
+
+if __name__ == "__main__":
+    main()
