@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -51,12 +51,12 @@ class LaneFigures:
         item_ms: of the model's time that a query takes in a batch, smoothed.
     """
 
-    under_way: int = 0
-    answered: int = 0
-    passes: int = 0
-    failed: int = 0
-    refused: int = 0
-    item_ms: float = _FIRST_ITEM_S * 1000
+    under_way: int
+    answered: int
+    passes: int
+    failed: int
+    refused: int
+    item_ms: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,7 +94,7 @@ class Lane(Generic[Item]):
         self._waiting: deque[Waiting[Item]] = deque()
         # parts of a batch that failed: each goes through the model by itself, before what came later
         self._parts: deque[Sequence[Waiting[Item]]] = deque()
-        self._figures = LaneFigures()
+        self._under_way = self._answered = self._passes = self._failed = self._refused = 0
         self._item_s = _FIRST_ITEM_S
 
     @contextmanager
@@ -105,16 +105,15 @@ class Lane(Generic[Item]):
             Overloaded: there is none.
         """
         with self._ready:
-            taken = self._figures.under_way
-            if taken >= self._limits.places:
-                self._count(refused=1)
-                raise Overloaded(f"{taken} queries already wait for the model.", retry_after_s=self.wait_s())
-            self._count(under_way=1)
+            if self._under_way >= self._limits.places:
+                self._refused += 1
+                raise Overloaded(f"{self._under_way} queries already wait for the model.", retry_after_s=self.wait_s())
+            self._under_way += 1
         try:
             yield
         finally:
             with self._ready:
-                self._count(under_way=-1)
+                self._under_way -= 1
 
     def append(self, item: Item) -> Future[Vectors]:
         """Puts a query at the end of the lane."""
@@ -127,7 +126,7 @@ class Lane(Generic[Item]):
 
     def wait_s(self) -> float:
         """Seconds after which those that have a place now are probably answered."""
-        return round(self._figures.under_way * self._item_s, 3)
+        return round(self._under_way * self._item_s, 3)
 
     def is_empty(self) -> bool:
         """Whether nothing waits; asked while ``ready`` is held."""
@@ -157,7 +156,8 @@ class Lane(Generic[Item]):
         self._health.worked(self.name)
         with self._ready:
             self._learn(len(batch), time.monotonic() - start_s)
-            self._count(passes=1, answered=len(batch))
+            self._passes += 1
+            self._answered += len(batch)
         for waiting, vector in zip(batch, vectors, strict=True):
             waiting.vector.set_result(vector.copy())  # a row that is a view would keep the whole batch in memory
 
@@ -173,7 +173,15 @@ class Lane(Generic[Item]):
 
     def figures(self) -> LaneFigures:
         """What it did so far."""
-        return replace(self._figures, item_ms=round(self._item_s * 1000, 3))
+        with self._ready:
+            return LaneFigures(
+                self._under_way,
+                self._answered,
+                self._passes,
+                self._failed,
+                self._refused,
+                round(self._item_s * 1000, 3),
+            )
 
     def _checked(self, items: Sequence[Item]) -> Vectors:
         vectors = self._embed(items)
@@ -193,7 +201,7 @@ class Lane(Generic[Item]):
         if isinstance(error, ModelFailed) or not isinstance(error, VitrineError):
             self._health.failed(self.name, error)
             with self._ready:
-                self._count(failed=1)
+                self._failed += 1
         batch[0].vector.set_exception(error)
 
     def _batch_size(self) -> int:
@@ -213,10 +221,6 @@ class Lane(Generic[Item]):
         with self._ready:
             if waiting in self._waiting:
                 self._waiting.remove(waiting)
-
-    def _count(self, **more: int) -> None:
-        now = self._figures
-        self._figures = replace(now, **{name: getattr(now, name) + count for name, count in more.items()})
 
 
 def _padded(queries: int) -> int:

@@ -65,6 +65,7 @@ class ModelGate:
         self._texts: Lane[str] = Lane("texts", self._embed_texts, limits, self._health, self._ready)
         self._embedder: Embedder | None = None
         self._load_failure: VitrineError | None = None
+        self._space_id = ""
         self._closed = False
 
     def start(self) -> None:
@@ -84,6 +85,17 @@ class ModelGate:
         if self._load_failure is not None:
             raise self._load_failure
         raise ModelLoading("The model is still being loaded.", "Try again in a few seconds.")
+
+    @property
+    def space_id(self) -> str:
+        """Of the loaded model; kept, as it is a hash of a good many things.
+
+        Raises:
+            ModelLoading, EmbedderError: see ``embedder``.
+        """
+        if not self._space_id:
+            self._space_id = self.embedder.space.space_id
+        return self._space_id
 
     @contextmanager
     def image_place(self) -> Iterator[None]:

@@ -109,7 +109,7 @@ class QueryEmbeddings:
         Raises:
             ImageError, EmbedderError, Overloaded
         """
-        space_id = self._gate.embedder.space.space_id  # while the model loads there is no use in going on
+        space_id = self._gate.space_id  # while the model loads there is no use in going on
         digest = await self._in_thread(lambda: _sha256(data)) if len(data) > _HASHED_AT_ONCE_BYTES else _sha256(data)
         key = _Key("image", digest, space_id, self._limits)
 
@@ -130,7 +130,7 @@ class QueryEmbeddings:
             QueryTextEmpty, EmbedderError, Overloaded
         """
         # half a surrogate pair has no bytes otherwise
-        key = _Key("text", text.encode("utf-8", "surrogatepass"), self._gate.embedder.space.space_id)
+        key = _Key("text", text.encode("utf-8", "surrogatepass"), self._gate.space_id)
 
         async def embed() -> QueryEmbedding:
             start_s = time.perf_counter()

@@ -153,7 +153,7 @@ class SearchService:
         """
         with self._opening:  # admin requests ask for it in threads
             if self._reader is None:
-                self._reader = self._open_reader(self._gate.embedder.space.space_id)
+                self._reader = self._open_reader(self._gate.space_id)
             return self._reader
 
     def figures(self) -> EmbeddingFigures:
@@ -174,7 +174,7 @@ class SearchService:
         query = SearchQuery(embedding.vector, page.limit, page.offset, exclude_product_id)
         answer = await self.reader().search(query)
         search_ms = clock.lap_ms()
-        space_id = self._gate.embedder.space.space_id
+        space_id = self._gate.space_id
         return TimedAnswer(
             answer,
             space_id,

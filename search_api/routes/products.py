@@ -51,10 +51,8 @@ async def product_image(
     return Response(picture.jpeg, media_type="image/jpeg", headers=headers)
 
 
-@router.get("/{product_id:path}/similar", responses=problems(404, 409, 422, 503))
-async def similar_products(
-    product_id: ProductId, parts: Parts, limit: Limit = 20, offset: Offset = 0
-) -> SearchResponse:
+@router.get("/{product_id:path}/similar", response_model=SearchResponse, responses=problems(404, 409, 422, 503))
+async def similar_products(product_id: ProductId, parts: Parts, limit: Limit = 20, offset: Offset = 0) -> Response:
     """Products that look like a product's main picture, itself left out."""
     return search_response(await parts.service.similar(product_id, Page(limit, offset)))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
 from starlette.datastructures import UploadFile
 
 from indexer.errors import ImageEmpty, ImageNotAnImage, ImageTooLarge
@@ -39,23 +40,25 @@ _IMAGE_BODY = {
 }
 
 
-@router.post("/image", responses=problems(409, 413, 415, 422, 503), openapi_extra=_IMAGE_BODY)
-async def search_by_image(request: Request, parts: Parts, limit: Limit = 20, offset: Offset = 0) -> SearchResponse:
+@router.post(
+    "/image", response_model=SearchResponse, responses=problems(409, 413, 415, 422, 503), openapi_extra=_IMAGE_BODY
+)
+async def search_by_image(request: Request, parts: Parts, limit: Limit = 20, offset: Offset = 0) -> Response:
     """Products that look like a photo, sent as a multipart `file` or as a raw `image/*` body."""
     data = await _uploaded(request, parts.limits)
     return search_response(await unless_gone(request, parts.service.by_image(data, Page(limit, offset))))
 
 
-@router.post("/text", responses=problems(409, 422, 503))
-async def search_by_text(request: Request, query: TextQuery, parts: Parts) -> SearchResponse:
+@router.post("/text", response_model=SearchResponse, responses=problems(409, 422, 503))
+async def search_by_text(request: Request, query: TextQuery, parts: Parts) -> Response:
     """Products that a text describes, in any language of the model."""
     found = parts.service.by_text(query.text, Page(query.limit, query.offset))
     return search_response(await unless_gone(request, found))
 
 
-def search_response(found: TimedAnswer) -> SearchResponse:
-    """An answer as the API shows it."""
-    return SearchResponse(
+def search_response(found: TimedAnswer) -> Response:
+    """An answer as the API shows it; made into JSON here, as FastAPI would validate it once more first."""
+    answer = SearchResponse(
         hits=[product_hit(hit) for hit in found.answer.hits],
         space_id=found.space_id,
         collection=found.answer.collection,
@@ -67,6 +70,7 @@ def search_response(found: TimedAnswer) -> SearchResponse:
             embedding_source=found.source,
         ),
     )
+    return Response(answer.model_dump_json(), media_type="application/json")
 
 
 async def _uploaded(request: Request, limits: ImageLimits) -> bytes:
