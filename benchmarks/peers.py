@@ -1,7 +1,7 @@
 """Other packages that embed pictures, on the same files: ``python -m benchmarks.peers``.
 
-They are installed from the package index into an environment of their own below ``.bench``, which sees this program's
-packages but is never seen by it. None of them can be had a trained model without a model hub, so each gets a ViT-B/16
+Each is installed from the package index into an environment of its own below ``.bench``, which sees this program's
+packages but is never seen by it. None of them finds a trained model without a model hub, so each gets a ViT-B/16
 of 224 px with random weights in the form that it loads, and this program's raw backends run the same shape. What cannot
 be installed or does not run is a row that says so.
 """
@@ -23,26 +23,28 @@ from benchmarks.rounds import Contestant, Rounds
 from benchmarks.rows import Claim, Row, add_json_flag, report
 from benchmarks.shop_photos import write_catalog
 
-_ENVIRONMENT = CACHE.resolve().parent / "peers"
+_ENVIRONMENTS = CACHE.resolve().parent / "peers"
 _INSTALL_S, _RUN_S = 240, 240
 _PICTURES = 64
 
-_SENTENCE_TRANSFORMERS = """
-import sys, time, torch
+_MODEL = """
+import asyncio, sys, time
 from pathlib import Path
 from PIL import Image
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor, CLIPTokenizer
-from sentence_transformers import SentenceTransformer
 folder, files = Path(sys.argv[1]), sys.argv[2:]
 vision = {"image_size": 224, "patch_size": 16, "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12,
           "num_attention_heads": 12}
-text = {"vocab_size": 64, "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 1}
+text = {"vocab_size": 64, "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 1,
+        "bos_token_id": 46, "eos_token_id": 47}
 CLIPModel(CLIPConfig(vision_config=vision, text_config=text)).save_pretrained(folder)
 letters = [chr(code) for code in range(97, 120)]
 vocabulary = {token: at for at, token in enumerate(letters + [f"{x}</w>" for x in letters] + ["<|startoftext|>",
               "<|endoftext|>"])}
-tokenizer = CLIPTokenizer(vocab=vocabulary, merges=[])
-CLIPProcessor(CLIPImageProcessor(), tokenizer).save_pretrained(folder)
+CLIPProcessor(CLIPImageProcessor(), CLIPTokenizer(vocab=vocabulary, merges=[])).save_pretrained(folder)
+"""
+_SENTENCE_TRANSFORMERS = """
+from sentence_transformers import SentenceTransformer
 try:
     from sentence_transformers.sentence_transformer.modules import CLIPModel as Module
 except ImportError:
@@ -55,6 +57,19 @@ start = time.perf_counter()
 embed()
 print("RATE", len(files) / (time.perf_counter() - start))
 """
+_INFINITY = """
+from infinity_emb import AsyncEmbeddingEngine, EngineArgs
+engine = AsyncEmbeddingEngine.from_args(EngineArgs(
+    model_name_or_path=str(folder), engine="torch", device="cpu", dtype="float32", batch_size=32, model_warmup=False,
+    bettertransformer=False, compile=False))
+async def embed():
+    async with engine:
+        await engine.image_embed(images=[Image.open(file) for file in files])
+        start = time.perf_counter()
+        await engine.image_embed(images=[Image.open(file) for file in files])
+        print("RATE", len(files) / (time.perf_counter() - start))
+asyncio.run(embed())
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +79,18 @@ class Peer:
     Attributes:
         package: as the index names it.
         program: gets a folder for its model, and the pictures.
+        needs: what it imports and does not declare.
     """
 
     package: str
     program: str
+    needs: tuple[str, ...] = ()
 
 
-PEERS = (Peer("sentence-transformers", _SENTENCE_TRANSFORMERS),)
+PEERS = (
+    Peer("sentence-transformers", _MODEL + _SENTENCE_TRANSFORMERS),
+    Peer("infinity-emb", _MODEL + _INFINITY, needs=("requests",)),
+)
 
 
 class PeerFailed(Exception):
@@ -112,7 +132,7 @@ def contestant(peer: Peer, setup: Setup) -> Contestant:
     """Installs a peer if need be, and runs its program."""
 
     def rate() -> float:
-        python = installed(peer.package)
+        python = installed(peer)
         files = [str(file) for file in setup.catalog.files[:_PICTURES]]
         with tempfile.TemporaryDirectory(dir=setup.scratch) as model:
             printed = output_of([str(python), "-c", peer.program, model, *files], _RUN_S)
@@ -121,19 +141,21 @@ def contestant(peer: Peer, setup: Setup) -> Contestant:
     return rate
 
 
-def installed(package: str) -> Path:
-    """The Python of the peers' environment, which has a package.
+def installed(peer: Peer) -> Path:
+    """The Python of a peer's own environment: some of them want older versions of what others need.
 
     Raises:
         PeerFailed: it cannot be installed.
     """
-    python = _ENVIRONMENT / "bin" / "python"
+    folder = _ENVIRONMENTS / peer.package
+    python = folder / "bin" / "python"
     if not python.exists():
-        output_of([sys.executable, "-m", "venv", str(_ENVIRONMENT)], _INSTALL_S)
-        folder = next((_ENVIRONMENT / "lib").glob("python*")) / "site-packages"
+        output_of([sys.executable, "-m", "venv", str(folder)], _INSTALL_S)
+        packages = next((folder / "lib").glob("python*")) / "site-packages"
         # what this program has need not be downloaded again; the environment's own packages come first
-        (folder / "product.pth").write_text(sysconfig.get_paths()["purelib"] + "\n", "utf-8")
-    output_of([str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", package], _INSTALL_S)
+        (packages / "product.pth").write_text(sysconfig.get_paths()["purelib"] + "\n", "utf-8")
+    install = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", peer.package, *peer.needs]
+    output_of(install, _INSTALL_S)
     return python
 
 
