@@ -116,9 +116,7 @@ def _bar(bar: Bar, scale: Scale, y: float) -> list[str]:
     row, colour = bar.row, bar.colour
     even, at = scale.x(1.0), scale.x(bar.times)
     low, high = (scale.x(value) for value in bar.extent)
-    sign = "≥" if row.better == "higher" else "≤"
-    target = f", target {sign} {shown(row.target)}" if bar.target else ""
-    figures = f"{shown(row.ours)} to {shown(row.alternative)} {row.unit}{target}"
+    figures = f"{shown(row.ours)} to {shown(row.alternative)} {row.unit}"
     parts = [
         _text(20, y - 4, row.name, 13, _INK, weight=600),
         _text(20, y + 12, f"{figures}; {row.alternative_name}", 11, _SOFT, most_px=_LEFT - 30),
