@@ -12,6 +12,7 @@ import argparse
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.generate_feed import products as made_up_products
@@ -21,17 +22,36 @@ from tests.pictures import drawn_picture, encoded, write_feed
 from tests.processes import REPOSITORY, program_environment
 
 _PICTURES = 600
+_TARGET = 1.15
 _PROGRAM = """
-import sys
+import sys, threading
 from pathlib import Path
 from indexer.cli.main import main
+def field(name):
+    return int(Path("/proc/self/status").read_text().partition(name + ":")[2].split()[0])
+own_kb, done = 0, threading.Event()
+def watch():
+    global own_kb
+    while not done.wait(0.2):
+        own_kb = max(own_kb, field("RssAnon"))
+watcher = threading.Thread(target=watch)
+watcher.start()
 try:
     code = main()
 finally:
-    status = Path("/proc/self/status").read_text()
-    print("VmHWM", status.partition("VmHWM:")[2].split()[0], flush=True)
+    done.set()
+    watcher.join()
+    print("PEAKS", field("VmHWM"), own_kb, flush=True)
 sys.exit(code)
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Peaks:
+    """Of one process, MB: resident memory, and the part of it that is its own and no page of a mapped file."""
+
+    resident_mb: float
+    own_mb: float
 
 
 def main() -> None:
@@ -41,21 +61,31 @@ def main() -> None:
     add_json_flag(parser)
     arguments = parser.parse_args()
     small, large = arguments.sizes
-    peaks_mb = {size: peak_mb(size) for size in (small, large)}
-    claim = Claim(
-        f"peak memory of an index run of {large:,} products".replace(",", " "),
-        "MB",
-        f"of {small:,} products".replace(",", " "),
-        better="lower",
-        target=1.15,
-        note="a tiny model with random weights, one picture of 48 x 40 px a product, 600 files that come round again; "
-        "VmHWM of the indexing process",
+    peaks = {size: peaks_of(size) for size in (small, large)}
+    note = (
+        "a tiny model with random weights, one picture of 48 x 40 px a product, 600 files that come round again; VmHWM "
+        "of the indexing process, and its RssAnon five times a second"
     )
-    report([Row.of(claim, peaks_mb[large], peaks_mb[small])], arguments.json)
+    claims = [
+        Claim(
+            f"{what} of an index run of {large:,} products".replace(",", " "),
+            "MB",
+            f"of {small:,} products".replace(",", " "),
+            better="lower",
+            target=_TARGET,
+            note=note,
+        )
+        for what in ("peak resident memory", "peak memory without mapped files")
+    ]
+    rows = [
+        Row.of(claims[0], peaks[large].resident_mb, peaks[small].resident_mb),
+        Row.of(claims[1], peaks[large].own_mb, peaks[small].own_mb),
+    ]
+    report(rows, arguments.json)
 
 
-def peak_mb(size: int) -> float:
-    """Highest resident memory of an index run of so many products, MB."""
+def peaks_of(size: int) -> Peaks:
+    """Of an index run of so many products."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "images").mkdir()
@@ -79,7 +109,8 @@ def peak_mb(size: int) -> float:
         done = subprocess.run(
             command, cwd=REPOSITORY, env=program_environment(), check=True, capture_output=True, text=True
         )
-        return int(done.stdout.rpartition("VmHWM ")[2].split()[0]) / 1024
+        resident_kb, own_kb = done.stdout.rpartition("PEAKS ")[2].split()[:2]
+        return Peaks(int(resident_kb) / 1024, int(own_kb) / 1024)
 
 
 if __name__ == "__main__":
