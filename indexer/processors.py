@@ -11,6 +11,21 @@ _TOLD = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16"
 """Instructions that decide how fast, and how exactly, number formats are computed."""
 
 
+_SPIN_COUNT = "1000"
+"""GNU's OpenMP takes this count by itself where it has more threads than cores (libgomp, GOMP_SPINCOUNT)."""
+
+
+def share_cores_between_threads() -> None:
+    """Lets torch's idle threads sleep soon, instead of waiting busily; works only before torch is loaded.
+
+    Between two steps of a model each of its threads waits for the others, by default busily for milliseconds. That is
+    the fastest while nothing else wants a core; where other threads decode and answer, those who wait take the core
+    from the one that is waited for. What the environment says already is left as it is.
+    """
+    if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & set(os.environ):
+        os.environ["GOMP_SPINCOUNT"] = _SPIN_COUNT
+
+
 def available_cores() -> int:
     """At least 1; fewer than the machine has where a container or taskset says so and the system can tell."""
     affinity = getattr(os, "sched_getaffinity", None)

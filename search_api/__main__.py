@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from indexer.cli.exit_codes import CANNOT_START, DONE
 from indexer.cli.flags import add_settings_flags, settings_of
 from indexer.errors import VitrineError
+from indexer.processors import share_cores_between_threads
 from indexer.settings import Settings
 from search_api.app import create_app
 from search_api.indexer_process import IndexerProcess
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serves until it is stopped; returns 2 if it cannot start."""
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     parsed = build_parser().parse_args(arguments)
+    share_cores_between_threads()
     failures: list[VitrineError] = []
 
     def stop(error: VitrineError) -> None:

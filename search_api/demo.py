@@ -23,6 +23,7 @@ from indexer.embedding.port import Embedder
 from indexer.errors import VitrineError
 from indexer.indexing.inline import InlineDispatcher
 from indexer.indexing.run import IndexOptions, index_feed
+from indexer.processors import share_cores_between_threads
 from indexer.settings import Settings
 from search_api.app import create_app
 from search_api.serving import ApiServer, check_address
@@ -40,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Draws, indexes and serves; what an earlier call finished is not done again."""
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     parsed = build_parser().parse_args(arguments)
+    share_cores_between_threads()
     parsed.model = parsed.model or DEMO_MODEL
     parsed.data_dir = parsed.data_dir or parsed.folder / "data"
     try:
