@@ -19,7 +19,7 @@ from indexer.processors import available_cores
 from indexer.reindex.limits import VerifyLimits
 from indexer.store.qdrant_options import ServerAddress, ServerOptions
 from indexer.store.retries import RetryPolicy
-from indexer.store.tuning import IndexTuning
+from indexer.store.tuning import IndexTuning, Quantization
 
 ENV_PREFIX = "VITRINE_"
 DEFAULT_PROFILE = "embedded"
@@ -85,8 +85,11 @@ class Settings(BaseModel):
     exact_below: int = Field(10_000, ge=1, description="Fewer points than this are compared one by one, exactly.")
     hnsw_m: int = Field(16, ge=4, le=128, description="Edges of a node in the HNSW graph.")
     hnsw_ef_construct: int = Field(128, ge=4, description="Candidates while the graph is built.")
-    hnsw_ef: int = Field(128, ge=1, description="Candidates while the graph is searched.")
-    oversampling: float = Field(2.0, ge=1.0, description="Times the wanted points fetched by int8, then rescored.")
+    hnsw_ef: int = Field(512, ge=1, description="Candidates while the graph is searched.")
+    oversampling: float = Field(2.0, ge=1.0, description="Times the wanted points fetched first, then rescored.")
+    quantization: Quantization = Field(
+        "int8", description="Vectors in memory, for new collections: int8, 4bit, or none; originals lie on disk."
+    )
     follow_s: float = Field(0.5, gt=0, description="Seconds between looks for a newly indexed generation.")
 
     reindex_sample: int = Field(200, ge=1, description="Products drawn to check what a reindex filled.")
@@ -248,7 +251,14 @@ class Settings(BaseModel):
 
     def index_tuning(self) -> IndexTuning:
         """The part that tunes the approximate index."""
-        return IndexTuning(self.exact_below, self.hnsw_m, self.hnsw_ef_construct, self.hnsw_ef, self.oversampling)
+        return IndexTuning(
+            exact_below=self.exact_below,
+            hnsw_m=self.hnsw_m,
+            hnsw_ef_construct=self.hnsw_ef_construct,
+            hnsw_ef=self.hnsw_ef,
+            oversampling=self.oversampling,
+            quantization=self.quantization,
+        )
 
     def image_thread_count(self) -> int:
         """``image_threads`` with its default worked out."""

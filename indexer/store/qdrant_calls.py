@@ -27,7 +27,7 @@ from indexer.store.port import PayloadUpdate, SearchQuery
 from indexer.store.qdrant_conversation import Ask
 from indexer.store.qdrant_options import ServerAddress, ServerOptions
 from indexer.store.ranking import RankedPoint
-from indexer.store.tuning import IndexTuning
+from indexer.store.tuning import IndexTuning, Quantization
 
 CLIENT_ERRORS = (ApiException, ResourceExhaustedResponse, grpc.RpcError, OSError, ValueError, AssertionError)
 """What the clients raise; they assert that an answer has what a Qdrant's has."""
@@ -149,9 +149,7 @@ class QdrantCalls:
                 ef_construct=tuning.hnsw_ef_construct,
                 full_scan_threshold=_kilobytes(tuning.exact_below, space.dim),
             ),
-            quantization_config=models.ScalarQuantization(
-                scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8, quantile=0.99, always_ram=True)
-            ),
+            quantization_config=_quantization(tuning.quantization),
         )
         arguments = {
             "collection_name": collection,
@@ -188,7 +186,9 @@ class QdrantCalls:
             hnsw_ef=max(self._tuning.hnsw_ef, count),
             exact=exact,
             quantization=models.QuantizationSearchParams(
-                ignore=exact, rescore=True, oversampling=self._tuning.oversampling
+                ignore=exact or self._tuning.quantization == "none",
+                rescore=True,
+                oversampling=self._tuning.oversampling,
             ),
         )
         arguments = {
@@ -265,6 +265,17 @@ class QdrantCalls:
         """Removes all points of products."""
         where = models.FilterSelector(filter=models.Filter(must=[_any_of(product_ids)]))
         return _update(collection, [models.DeleteOperation(delete=where)])
+
+
+def _quantization(kind: Quantization) -> models.QuantizationConfig | None:
+    if kind == "int8":
+        return models.ScalarQuantization(
+            scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8, quantile=0.99, always_ram=True)
+        )
+    if kind == "4bit":
+        turbo = models.TurboQuantQuantizationConfig(bits=models.TurboQuantBitSize.BITS4, always_ram=True)
+        return models.TurboQuantization(turbo=turbo)
+    return None
 
 
 def _connected(kind: Callable[..., _T], address: ServerAddress) -> _T:

@@ -26,6 +26,6 @@ class IndexTuning:
     exact_below: int = 10_000
     hnsw_m: int = 16
     hnsw_ef_construct: int = 128
-    hnsw_ef: int = 128
+    hnsw_ef: int = 512
     oversampling: float = 2.0
     quantization: Quantization = "int8"

@@ -28,7 +28,7 @@ from indexer.store.qdrant_gateway import QdrantGateway
 from indexer.store.qdrant_options import ServerAddress, ServerOptions
 from indexer.store.qdrant_questions import CollectionQuestions
 from indexer.store.retries import RetryPolicy
-from indexer.store.tuning import IndexTuning
+from indexer.store.tuning import IndexTuning, Quantization
 from tests.points import made_up_point, made_up_product, made_up_space, unit_vector
 
 SPACE = made_up_space()
@@ -114,11 +114,24 @@ def test_a_collection_is_laid_out_as_the_settings_say(gateway: QdrantGateway, re
     assert all(index.wait for index in indexes)
 
 
+@pytest.mark.parametrize("quantization", ["4bit", "none"])
+def test_vectors_are_kept_in_memory_as_the_settings_say(
+    gateway: QdrantGateway, recorder: _Recorder, quantization: Quantization
+) -> None:
+    calls = QdrantCalls(IndexTuning(quantization=quantization), ServerOptions())
+    gateway.answer(calls.create("c", SPACE, "index"))
+    gateway.answer(calls.nearest("c", SearchQuery(unit_vector(1), 5), 20))
+    created, near = recorder.requests
+    config = created.vectors_config.params_map.map["image"].quantization_config
+    assert config.WhichOneof("quantization") == (None if quantization == "none" else "turboquant")
+    assert near.params.quantization.ignore == (quantization == "none")
+
+
 def test_searches_rescore(gateway: QdrantGateway, recorder: _Recorder) -> None:
     gateway.answer(gateway.calls.nearest("c", SearchQuery(unit_vector(1), 5, exclude_product_id="p1"), 20))
     gateway.answer(gateway.calls.nearest("c", SearchQuery(unit_vector(1), 5), 20, exact=True))
     near, exact = recorder.requests
-    assert (near.using, near.limit, near.params.hnsw_ef) == ("image", 20, 128)
+    assert (near.using, near.limit, near.params.hnsw_ef) == ("image", 20, IndexTuning().hnsw_ef)
     assert (near.params.quantization.rescore, near.params.quantization.oversampling) == (True, 3.0)
     assert not near.params.exact
     assert list(near.filter.must_not[0].field.match.keywords.strings) == ["p1"]
