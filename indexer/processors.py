@@ -11,8 +11,8 @@ _TOLD = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16"
 """Instructions that decide how fast, and how exactly, number formats are computed."""
 
 
-_SPIN_COUNT = "1000"
-"""GNU's OpenMP takes this count by itself where it has more threads than cores (libgomp, GOMP_SPINCOUNT)."""
+_SPIN_COUNT = "20000"
+"""Some microseconds: measured as fast for a picture alone as libgomp's milliseconds, see docs/performance.md."""
 
 
 def share_cores_between_threads() -> None:
