@@ -89,7 +89,7 @@ class Peer:
 
 PEERS = (
     Peer("sentence-transformers", _MODEL + _SENTENCE_TRANSFORMERS),
-    Peer("infinity-emb", _MODEL + _INFINITY, needs=("requests",)),
+    Peer("infinity-emb", _MODEL + _INFINITY, needs=("requests", "aiohttp")),
 )
 
 
