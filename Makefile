@@ -40,7 +40,7 @@ format: install ## put the code into its standard form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: install ## measure against alternatives, ten minutes; BENCH=full: a million vectors too
+bench: install ## measure against alternatives, ten minutes; BENCH=full: peers, more models, a million vectors too
 	$(BIN)/python -m benchmarks
 
 up: ## start Redis, Qdrant, a worker and the API in Docker (settings and secrets in .env)

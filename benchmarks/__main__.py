@@ -1,6 +1,6 @@
 """``make bench``: every benchmark that gives rows, one after the other, into ``benchmarks/results/latest.json``.
 
-    python -m benchmarks                       # all pieces, about ten minutes; BENCH=full adds a million vectors
+    python -m benchmarks                       # all pieces, about ten minutes; BENCH=full adds the pieces marked so
     python -m benchmarks --only indexing-b16   # one piece anew; the rows of the others stay
     python -m benchmarks --list
 
@@ -58,16 +58,16 @@ PLANS = (
             "150",
         ),
     ),
-    Plan("indexing-b32", ("indexing", "--precisions", "float32", "int8", "--seconds", "4", "--longest-s", "80")),
     Plan(
         "indexing-demo", ("indexing", "--model", "demo", "--precisions", "float32", "--rounds", "3", "--seconds", "3")
     ),
     Plan("reruns", ("reruns",)),
-    Plan("memory", ("memory", "--sizes", "5000", "20000")),
     Plan("online", ("serving", "--part", "online", "--rounds", "2", "--seconds", "3")),
-    Plan("feeds", ("feeds", "--rows", "200000")),
+    Plan("feeds", ("feeds", "--rows", "100000")),
     Plan("vectors", ("vectors", "--size", "50000")),
-    Plan("peers", ("peers",), 600, full=True),
+    Plan("indexing-b32", ("indexing", "--precisions", "float32", "int8", "--seconds", "4"), 600, full=True),
+    Plan("backends", ("backends",), 600, full=True),
+    Plan("peers", ("peers",), 900, full=True),
     Plan("memory-100k", ("memory", "--sizes", "20000", "100000"), 3600, full=True),
     Plan("vectors-1m", ("vectors", "--size", "1000000"), 24 * 3600, full=True),
 )
