@@ -55,7 +55,7 @@ PLANS = (
             "--seconds",
             "6",
             "--longest-s",
-            "150",
+            "100",
         ),
     ),
     Plan(
