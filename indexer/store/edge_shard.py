@@ -27,13 +27,15 @@ from indexer.store.tuning import IndexTuning, Quantization
 _SCROLL_PAGE = 4096
 _BYTES_PER_KB = 1024
 _FLOAT32_BYTES = 4
-_SCHEMA: dict[FieldKind, edge.PayloadSchemaType] = {
-    "keyword": edge.PayloadSchemaType.Keyword,
-    "integer": edge.PayloadSchemaType.Integer,
-    "float": edge.PayloadSchemaType.Float,
-    "bool": edge.PayloadSchemaType.Bool,
-    "datetime": edge.PayloadSchemaType.Datetime,
-    "text": edge.PayloadSchemaType.Text,
+# mapped from disk: by default these indexes are read into memory as a whole, which took half a gigabyte for a million
+# points and seconds at each opening (docs/performance.md)
+_INDEXES: dict[FieldKind, edge.PayloadSchemaParams] = {
+    "keyword": edge.KeywordIndexParams(memory=edge.Memory.Cached),
+    "integer": edge.IntegerIndexParams(memory=edge.Memory.Cached),
+    "float": edge.FloatIndexParams(memory=edge.Memory.Cached),
+    "bool": edge.BoolIndexParams(memory=edge.Memory.Cached),
+    "datetime": edge.DatetimeIndexParams(memory=edge.Memory.Cached),
+    "text": edge.TextIndexParams(memory=edge.Memory.Cached),
 }
 
 
@@ -76,7 +78,7 @@ class EdgeShard:
             folder.mkdir(parents=True)
             shard = edge.EdgeShard.create(str(folder), config)
             for field, kind in PAYLOAD_INDEXES.items():
-                shard.update(edge.UpdateOperation.create_field_index(field, _SCHEMA[kind]))
+                shard.update(edge.UpdateOperation.create_field_index(field, _INDEXES[kind]))
             shard.flush()
         return cls(folder, shard, tuning)
 
@@ -112,11 +114,10 @@ class EdgeShard:
         """
         alike: dict[str, tuple[dict[str, Any], list[UUID]]] = {}
         for update in updates:
-            values = update.payload.to_json()
-            changed = {name: values[name] for name in update.changed}
+            changed = update.payload.to_json(update.changed)
             if not changed or None in changed.values():
                 # the engine would take a field away that is set to null
-                self._update(edge.UpdateOperation.overwrite_payload([update.id], values))
+                self._update(edge.UpdateOperation.overwrite_payload([update.id], update.payload.to_json()))
             else:
                 alike.setdefault(json.dumps(changed, sort_keys=True), (changed, []))[1].append(update.id)
         for changed, ids in alike.values():
@@ -220,6 +221,10 @@ class EdgeShard:
     def indexed_count(self) -> int:
         """Points in the HNSW graph."""
         return min(self._shard.info().indexed_vectors_count, self.count())
+
+    def indexed_fields(self) -> dict[str, int]:
+        """Payload fields that have an index, and how many points are in it."""
+        return {field: index.points for field, index in self._shard.info().payload_schema.items()}
 
     def needs_optimizing(self) -> bool:
         """Whether so many points are outside the graph that comparing them one by one would be slow."""
