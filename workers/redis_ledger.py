@@ -119,6 +119,7 @@ class RedisLedger:
             "failures": [{"field": _failure_field(item), "line": _failure_json(item)} for item in report.failures],
             "mended": [f"p:{product_id}" for product_id in report.product_ids] if self.run(run_id).plan.mends else [],
             "seen": report.product_ids,
+            "embedded_with": report.embedded_with,
             "parts": [
                 {
                     "key": part.key,
@@ -210,6 +211,7 @@ def _record(run_id: str, info: Mapping[str, str]) -> RunRecord:
         started_at=datetime.fromisoformat(info["started_at"]),
         updated_at=datetime.fromisoformat(info["updated_at"]),
         expected_batches=int(info["sealed"]) + int(info.get("parts", 0)) if "sealed" in info else 0,
+        embedded_with=tuple(sorted(filter(None, info.get("embedded_with", "").split("\n")))),
     )
 
 

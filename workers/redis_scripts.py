@@ -63,7 +63,8 @@ return 1
 RESTART = """
 -- KEYS: prefix of the run; ARGV: time, names of counts, '', names of keys
 redis.call('HSET', KEYS[1] .. 'info', 'updated_at', ARGV[1], 'collection', '')
-redis.call('HDEL', KEYS[1] .. 'info', 'sealed', 'broken_off', 'batches', 'fraction', 'parts')
+redis.call('HDEL', KEYS[1] .. 'info', 'sealed', 'broken_off', 'batches', 'fraction', 'parts',
+  'embedded_with')
 redis.call('DEL', KEYS[1] .. 'failures')
 local counts = true
 for index = 2, #ARGV do
@@ -93,6 +94,14 @@ local report = cjson.decode(ARGV[3])
 for name, value in pairs(report.counts) do redis.call('HINCRBY', run .. 'info', name, value) end
 redis.call('HINCRBY', run .. 'info', 'batches', 1)
 redis.call('HSET', run .. 'info', 'updated_at', ARGV[2])
+if report.embedded_with ~= '' then
+  local before = redis.call('HGET', run .. 'info', 'embedded_with')
+  if not before then
+    redis.call('HSET', run .. 'info', 'embedded_with', report.embedded_with)
+  elseif not string.find('\\n' .. before .. '\\n', '\\n' .. report.embedded_with .. '\\n', 1, true) then
+    redis.call('HSET', run .. 'info', 'embedded_with', before .. '\\n' .. report.embedded_with)
+  end
+end
 local list = KEYS[2] .. 'failures'
 for _, field in ipairs(report.mended) do redis.call('HDEL', list, field) end
 for _, failure in ipairs(report.failures) do

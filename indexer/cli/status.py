@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -18,6 +18,8 @@ from indexer.indexing.dispatcher import QueueStatus
 from indexer.ledger.port import RunRecord
 from indexer.ledger.reindexes import ReindexRecord
 from indexer.store.port import CollectionStatus
+
+_RUNS_LOOKED_AT = 200
 
 
 def add_command(commands: Any) -> None:
@@ -36,6 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     log = bootstrap.open_event_log(settings)
     try:
         collections, runs = store.collections(), ledger.runs(arguments.runs)
+        embedded_with = _embedded_with(ledger.runs(_RUNS_LOOKED_AT))
         reindexes = ledger.reindexes(arguments.runs)
         events = [_events_json(item.alias, log) for item in collections if item.alias]
     finally:
@@ -44,13 +47,17 @@ def run(arguments: argparse.Namespace) -> int:
         store.close()
     queues = bootstrap.queue_status(settings)
     if arguments.json:
-        value = {"collections": [_collection_json(item) for item in collections], "runs": [_run_json(r) for r in runs]}
+        value: dict[str, Any] = {
+            "collections": [_collection_json(item) for item in collections],
+            "runs": [_run_json(r) for r in runs],
+        }
+        value["embedded_with"] = embedded_with
         value["events"] = events
         value["reindexes"] = [reindex_json(record) for record in reindexes]
         value["queues"] = [asdict(item) for item in queues]
         output().print_json(json.dumps(value))
         return DONE
-    _print_collections(collections)
+    _print_collections(collections, embedded_with)
     _print_runs(runs)
     _print_reindexes(reindexes)
     _print_events(events)
@@ -58,17 +65,34 @@ def run(arguments: argparse.Namespace) -> int:
     return DONE
 
 
-def _print_collections(collections: Any) -> None:
+def _embedded_with(runs: Sequence[RunRecord]) -> dict[str, list[str]]:
+    """What computed the embeddings behind each alias, as far back as the runs go.
+
+    By alias and not by collection: a run's collection may be a copy of the one before, with its vectors.
+    """
+    found: dict[str, set[str]] = {}
+    for record in runs:
+        if record.embedded_with:
+            found.setdefault(_alias_of(record.collection), set()).update(record.embedded_with)
+    return {alias: sorted(ways) for alias, ways in found.items()}
+
+
+def _alias_of(collection: str) -> str:
+    return collection.rpartition("--")[0]
+
+
+def _print_collections(collections: Any, embedded_with: Mapping[str, Sequence[str]]) -> None:
     out = output()
     if not collections:
         out.print("No collections yet. Run: python -m indexer index FEED")
         return
-    table = plain_table("collection", "serves", "model", "points", "in graph", "where")
+    table = plain_table("collection", "serves", "model", "embedded with", "points", "in graph", "where")
     for item in collections:
         table.add_row(
             item.collection,
             "yes" if item.alias else "no",
             item.space.model,
+            "; ".join(embedded_with.get(_alias_of(item.collection), ())),
             f"{item.points:,}",
             f"{item.indexed_points:,}",
             item.detail,
@@ -150,6 +174,7 @@ def _run_json(record: RunRecord) -> dict[str, Any]:
         "batches": record.batches,
         "expected_batches": record.expected_batches,
         "counts": {name: getattr(record.counts, name) for name in record.counts.__slots__},
+        "embedded_with": list(record.embedded_with),
         "reason": record.reason,
         "started_at": record.started_at.isoformat(),
         "updated_at": record.updated_at.isoformat(),

@@ -11,8 +11,8 @@ import io
 import logging
 import sys
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -127,7 +127,7 @@ def save_converted(model: LoadedModel, tower: Tower, path: Path) -> None:
         example = torch.from_numpy(model.tokenize(["a photo", "two words and more"]))
     shape = openvino.PartialShape([-1, *example.shape[1:]])
     try:
-        with warnings.catch_warnings(), torch.no_grad():
+        with warnings.catch_warnings(), _logging_kept(), torch.no_grad():
             # tracing warns of its own age, and of Python values that are constants of the architecture
             warnings.simplefilter("ignore")
             graph = openvino.convert_model(module.eval(), example_input=example, input=[shape])
@@ -156,7 +156,7 @@ def save_quantised(source: Path, path: Path, pixels: Pixels, recipe: Int8Recipe)
     skipped = layers[: recipe.first] + layers[len(layers) - recipe.last :]
     try:
         # NNCF draws its progress on standard output, where results go
-        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+        with warnings.catch_warnings(), _logging_kept(), redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             quantised = nncf.quantize(
                 graph,
@@ -238,6 +238,20 @@ def _is_constant(node: Any) -> bool:
     return bool(inputs) and all(walk(value.get_node()) for value in inputs)
 
 
+@contextmanager
+def _logging_kept() -> Iterator[None]:
+    """The root logger as it was: conversions set its level, or that of its handlers, to ERROR for the whole program."""
+    root = logging.getLogger()
+    level, filters, handlers = root.level, list(root.filters), [(item, item.level) for item in root.handlers]
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        root.filters[:], root.handlers[:] = filters, [item for item, _ in handlers]
+        for item, handler_level in handlers:
+            item.setLevel(handler_level)
+
+
 def _openvino() -> Any:
     # both packages report each conversion to their maker's servers unless their telemetry package is missing; a shop's
     # program tells nobody what it does
@@ -251,7 +265,8 @@ def _nncf() -> Any:
     _openvino()
     import nncf
 
-    nncf.set_log_level(logging.ERROR)
+    # its own set_log_level would silence the handlers of this whole program
+    logging.getLogger("nncf").setLevel(logging.ERROR)
     return nncf
 
 

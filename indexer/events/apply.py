@@ -90,7 +90,7 @@ class EventApplier:
                 break
         failures = tuple(item for group in tally.failures.values() for item in group)
         counts = tally.counts + Counts(rows=len(applied), products=len(tally.products), failed=len(failures))
-        return BatchReport(number, counts, failures, tuple(applied))
+        return BatchReport(number, counts, failures, tuple(applied), embedded_with=tally.embedded_with)
 
     def _apply_once(
         self, states: Mapping[str, ProductState], writer: CollectionWriter, as_of: datetime | None, tally: _Tally
@@ -156,6 +156,7 @@ class EventApplier:
                 self._index([item], writer, tally)
             return
         tally.counts += replace(report.counts, rows=0, products=0, failed=0)
+        tally.embedded_with = tally.embedded_with or report.embedded_with
         for failure in report.failures:
             tally.failures.setdefault(failure.product_id, []).append(failure)
 
@@ -167,6 +168,7 @@ class _Tally:
     counts: Counts = field(default_factory=Counts)
     products: set[str] = field(default_factory=set)
     failures: dict[str, list[Failure]] = field(default_factory=dict)
+    embedded_with: str = ""
 
 
 def _version_of(points: Sequence[StoredPoint]) -> datetime | None:

@@ -114,7 +114,10 @@ class BatchIndexer:
             tuple(_with_embedding_failure(outcome, failed) for outcome in row) for row in prepared.outcomes
         )
         at_hand = AtHand(prepared.existing, vectors, prepared.donated)
-        return change_of(prepared.batch, outcomes, at_hand, defer=defer)
+        indexed = change_of(prepared.batch, outcomes, at_hand, defer=defer)
+        if not vectors:
+            return indexed
+        return replace(indexed, report=replace(indexed.report, embedded_with=self._embedder.description))
 
     def pixels_of(self, picture: Picture) -> Pixels | None:
         """A picture ready for the model, uint8 (S, S, 3); None if it cannot be had or is another by now."""

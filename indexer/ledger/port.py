@@ -167,6 +167,7 @@ class BatchReport:
         failures: of this batch.
         product_ids: every id that the feed's rows named, bad rows included: what ``full`` must not remove.
         part: tells apart what became of a batch that did not stay whole; empty for a whole one.
+        embedded_with: what computed its embeddings, see ``Embedder.description``; empty if it has none.
     """
 
     number: int
@@ -174,6 +175,7 @@ class BatchReport:
     failures: tuple[Failure, ...] = ()
     product_ids: tuple[str, ...] = ()
     part: str = ""
+    embedded_with: str = ""
 
     @property
     def key(self) -> str:
@@ -195,6 +197,8 @@ class RunRecord:
         reason: why it failed, else empty.
         started_at, updated_at: UTC.
         expected_batches: how many there are to finish, if workers do them and all were sent; else 0.
+        embedded_with: what computed the embeddings of its batches, each once, in order of their names; workers may
+            compute differently, as far as their numbers agree.
     """
 
     run_id: str
@@ -207,6 +211,7 @@ class RunRecord:
     started_at: datetime
     updated_at: datetime
     expected_batches: int = 0
+    embedded_with: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,8 @@ _REINDEXES = """
 CREATE TABLE reindexes (reindex_id TEXT PRIMARY KEY, record TEXT NOT NULL);
 CREATE TABLE leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, until_s REAL NOT NULL) WITHOUT ROWID;
 """
-_KIND = FileKind("The ledger", LedgerUnavailable, (_SCHEMA, _REINDEXES))
+_EMBEDDED_WITH = "ALTER TABLE batches ADD COLUMN embedded_with TEXT NOT NULL DEFAULT '';"
+_KIND = FileKind("The ledger", LedgerUnavailable, (_SCHEMA, _REINDEXES, _EMBEDDED_WITH))
 
 
 class SqliteLedger:
@@ -100,12 +101,12 @@ class SqliteLedger:
     def record_batch(self, run_id: str, report: BatchReport) -> None:
         """See ``RunLedger``."""
         columns = ", ".join(_COUNT_NAMES)
-        marks = ", ".join("?" * (len(_COUNT_NAMES) + 2))
+        marks = ", ".join("?" * (len(_COUNT_NAMES) + 3))
         values = [getattr(report.counts, name) for name in _COUNT_NAMES]
         with self._file.transaction() as db:
             inserted = db.execute(
-                f"INSERT OR IGNORE INTO batches (run_id, number, {columns}) VALUES ({marks})",  # noqa: S608 - fixed names
-                (run_id, report.number, *values),
+                f"INSERT OR IGNORE INTO batches (run_id, number, embedded_with, {columns}) VALUES ({marks})",  # noqa: S608 - fixed names
+                (run_id, report.number, report.embedded_with, *values),
             ).rowcount
             if not inserted:
                 return
@@ -225,6 +226,10 @@ class SqliteLedger:
         query = f"SELECT COUNT(*) AS batches, {sums} FROM batches WHERE run_id = ?"  # noqa: S608 - fixed names
         totals = self._file.connection.execute(query, (row["run_id"],)).fetchone()
         counts = Counts(**{name: totals[name] for name in _COUNT_NAMES}) + Counts(removed=row["removed"])
+        used = self._file.connection.execute(
+            "SELECT DISTINCT embedded_with FROM batches WHERE run_id = ? AND embedded_with != '' ORDER BY 1",
+            (row["run_id"],),
+        )
         return RunRecord(
             run_id=row["run_id"],
             plan=RunPlan(**json.loads(row["plan"])),
@@ -235,6 +240,7 @@ class SqliteLedger:
             reason=row["reason"],
             started_at=datetime.fromisoformat(row["started_at"]),
             updated_at=datetime.fromisoformat(row["updated_at"]),
+            embedded_with=tuple(name for (name,) in used),
         )
 
 

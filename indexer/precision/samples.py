@@ -163,8 +163,8 @@ def catalog_sample(feed: Path, how: Preparation, *, pictures: int = MEASURED, de
     titles = [item.title for item in products if any(character.isalnum() for character in item.title)]
     texts = list(dict.fromkeys([*QUERY_TEXTS, *titles]))[:_MAX_TEXTS]
     ready = list(_different(products, how, str(feed.parent.resolve()), wanted))
-    # a small catalog keeps more of its pictures for the measuring
-    share = min(CALIBRATED, len(ready) // 3)
+    # a small catalog keeps two thirds of its pictures for the measuring
+    share = min(CALIBRATED, max(len(ready) // 3, len(ready) - pictures))
     stacked = _stacked(ready, how.size_px)
     return Sample(stacked[share:], stacked[:share], tuple(texts), f"the feed {feed.name}", is_catalog=True)
 

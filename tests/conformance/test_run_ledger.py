@@ -75,6 +75,17 @@ def test_a_run_adds_up_its_batches(ledger: RunLedger) -> None:
     assert record.counts == Counts(rows=9, products=6, images=12, embedded=9, reused=3)
 
 
+def test_a_run_says_what_computed_its_embeddings(ledger: RunLedger) -> None:
+    run_id = ledger.begin(PLAN).record.run_id
+    assert ledger.run(run_id).embedded_with == ()
+    ways = ("torch float32 on cpu", "", "openvino int8 on cpu, texts bf16", "torch float32 on cpu", "torch float32")
+    for number, way in enumerate(ways):
+        ledger.record_batch(run_id, replace(report(number), embedded_with=way))
+    expected = ("openvino int8 on cpu, texts bf16", "torch float32", "torch float32 on cpu")
+    assert ledger.run(run_id).embedded_with == expected
+    assert ledger.finish(run_id, RunState.FINISHED).embedded_with == expected
+
+
 def test_a_batch_reported_twice_counts_once(ledger: RunLedger) -> None:
     run_id = ledger.begin(PLAN).record.run_id
     for _ in range(3):
@@ -132,6 +143,13 @@ def test_a_failed_run_keeps_its_reason(ledger: RunLedger) -> None:
     run_id = ledger.begin(PLAN).record.run_id
     assert ledger.finish(run_id, RunState.FAILED, reason="The feed breaks off.").reason == "The feed breaks off."
     assert ledger.runs(1)[0].state == RunState.FAILED
+
+
+def test_restarting_forgets_what_computed_its_embeddings(ledger: RunLedger) -> None:
+    run_id = ledger.begin(PLAN).record.run_id
+    ledger.record_batch(run_id, replace(report(0), embedded_with="torch bf16 on cpu"))
+    ledger.restart(run_id)
+    assert ledger.run(run_id).embedded_with == ()
 
 
 def test_restarting_forgets_what_was_done(ledger: RunLedger) -> None:

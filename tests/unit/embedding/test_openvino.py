@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -176,6 +177,13 @@ def test_what_no_backend_computes_is_told(tiny: LoadedModel, tmp_path: Path, num
 def test_int8_without_a_sample_is_told(tiny: LoadedModel, tmp_path: Path) -> None:
     with pytest.raises(PrecisionRefused, match="indexer tune FEED"):
         builder_of(tiny, tmp_path).build(Numerics("openvino", "int8", "float32"))
+
+
+def test_this_programs_own_log_is_not_silenced(tiny: LoadedModel, tmp_path: Path) -> None:
+    root = logging.getLogger()
+    before = (root.level, list(root.filters), [(handler, handler.level) for handler in root.handlers])
+    builder_of(tiny, tmp_path).quantise(pictures(tiny, 4), INT8_RECIPES[0])
+    assert (root.level, root.filters, [(handler, handler.level) for handler in root.handlers]) == before
 
 
 def test_nothing_reports_home(tiny: LoadedModel, tmp_path: Path) -> None:
