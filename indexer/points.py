@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ IMAGE_VECTOR = "image"
 _POINT_NAMESPACE = uuid.UUID("6f1c36a0-5b0c-5e0a-9d53-0d1f3c1b7e11")
 
 
+@lru_cache(maxsize=8192)  # asked for twice on the way of each picture; as many as are on their way at once
 def point_id(product_id: str, image_sha256: str) -> uuid.UUID:
     """The id of a product's picture: UUID version 5 (RFC 9562) of product id and content hash.
 
@@ -75,11 +77,17 @@ class PointPayload:
     height_px: int
     image_validator: str = ""
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON values for the store; ``from_json`` reads them back."""
-        value = {name: getattr(self, name) for name in _PAYLOAD_FIELDS}
-        value["category"] = list(self.category)
-        value["attributes"] = dict(self.attributes)
+    def to_json(self, names: Collection[str] | None = None) -> dict[str, Any]:
+        """Plain JSON values for the store; ``from_json`` reads them back.
+
+        Args:
+            names: of the fields wanted; None for all.
+        """
+        value = {name: getattr(self, name) for name in (_PAYLOAD_FIELDS if names is None else names)}
+        if "category" in value:
+            value["category"] = list(self.category)
+        if "attributes" in value:
+            value["attributes"] = dict(self.attributes)
         return value
 
     @classmethod
