@@ -112,6 +112,9 @@ def test_a_collection_is_laid_out_as_the_settings_say(gateway: QdrantGateway, re
     assert created.metadata["purpose"].string_value == "index"
     assert {index.field_name for index in indexes} == set(SERVER_PAYLOAD_INDEXES)
     assert all(index.wait for index in indexes)
+    for index in indexes:
+        given = getattr(index.field_index_params, str(index.field_index_params.WhichOneof("index_params")))
+        assert given.on_disk, index.field_name
 
 
 @pytest.mark.parametrize("quantization", ["4bit", "none"])
