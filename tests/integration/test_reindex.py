@@ -19,6 +19,7 @@ from indexer.embedding.load import load_embedder
 from indexer.embedding.port import Embedder
 from indexer.errors import FeedNotFound, PromotionImpossible, SpaceMismatch, StoreLocked, StoreUnavailable, VitrineError
 from indexer.evaluation.queries import read_queries
+from indexer.indexing import group_commit
 from indexer.indexing.progress import IndexProgress, Phase
 from indexer.ledger.port import RunState
 from indexer.ledger.reindexes import ReindexState
@@ -499,6 +500,7 @@ def test_a_reindex_that_was_broken_off_goes_on(
         write(target, change)
 
     monkeypatch.setattr(kind, "write", refuse_later)
+    monkeypatch.setattr(group_commit, "MOST_TOGETHER", 1)  # else all that is ready is one write
     with pytest.raises(StoreUnavailable):
         first.reindex(catalog.feed)
     monkeypatch.undo()

@@ -33,7 +33,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory, tiny_model: str, qdrant_url:
     folder = tmp_path_factory.mktemp("fleet")
     redis = RedisServer(folder / "redis")
     redis.start()
-    limits = {"retry_limit": "2", "download_timeout_s": "1", "image_allowed_hosts": "localhost", "worker_lease_s": "8"}
+    limits = {"retry_limit": "2", "download_timeout_s": "3", "image_allowed_hosts": "localhost", "worker_lease_s": "8"}
     try:
         with running_fleet(
             folder / "fleet", tiny_model, "unused", redis_url=redis.url, qdrant_url=qdrant_url, **limits
