@@ -163,7 +163,6 @@ def test_killed_around_the_promotion_it_is_whole_and_goes_on(
     [
         ("indexer.store.generations", "GenerationFolders.promote", "before", False),
         ("indexer.store.generations", "GenerationFolders.promote", "after", True),
-        ("indexer.events.apply", "EventApplier.apply", "after", True),
         ("indexer.reindex.catch_up", "EventCatchUp.settle", "before", True),
     ],
 )
