@@ -16,7 +16,7 @@ install: .venv/.installed ## create .venv with everything pinned
 .venv/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; name one with: make install PYTHON=python3.12"; exit 2; }
-	@echo "Installing into .venv; the first time this downloads about 3 GB."
+	@echo "Installing into .venv; the first time this downloads about 3 GB and takes 7 GB of disk (10 GB while it installs)."
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt --editable '.[dev,heic,openvino]'
 	@touch $@
