@@ -132,6 +132,12 @@ class Point:
     payload: PointPayload
 
 
+def image_vector(vectors: Any) -> Vectors:
+    """The picture's vector among a point's named ones, as an engine gives them: float32 (D,)."""
+    named: Mapping[str, Any] = vectors
+    return np.asarray(named[IMAGE_VECTOR], dtype=np.float32)
+
+
 @dataclass(frozen=True, slots=True)
 class StoredPoint:
     """A point as read back, without its vector."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,15 +18,13 @@ import numpy as np
 import qdrant_edge as edge
 
 from indexer.errors import StoreDamaged, StoreError, StoreUnavailable
-from indexer.points import IMAGE_VECTOR, Point, PointPayload, StoredPoint, Vectors
+from indexer.points import IMAGE_VECTOR, Point, PointPayload, StoredPoint, Vectors, image_vector
 from indexer.store.payload_indexes import PAYLOAD_INDEXES, FieldKind
 from indexer.store.port import BatchChange, PayloadUpdate
 from indexer.store.ranking import RankedPoint
 from indexer.store.tuning import IndexTuning, Quantization
 
 _SCROLL_PAGE = 4096
-_BYTES_PER_KB = 1024
-_FLOAT32_BYTES = 4
 # mapped from disk: by default these indexes are read into memory as a whole, which took half a gigabyte for a million
 # points and seconds at each opening (docs/performance.md)
 _INDEXES: dict[FieldKind, edge.PayloadSchemaParams] = {
@@ -66,12 +64,12 @@ class EdgeShard:
             hnsw_config=edge.HnswIndexConfig(
                 m=tuning.hnsw_m,
                 ef_construct=tuning.hnsw_ef_construct,
-                full_scan_threshold=_kilobytes(tuning.exact_below, dim),
+                full_scan_threshold=tuning.exact_below_kb(dim),
             ),
         )
         config = edge.EdgeConfig(
             vectors={IMAGE_VECTOR: vectors},
-            optimizers=edge.EdgeOptimizersConfig(indexing_threshold=_kilobytes(tuning.exact_below, dim)),
+            optimizers=edge.EdgeOptimizersConfig(indexing_threshold=tuning.exact_below_kb(dim)),
             wal_enabled=False,
         )
         with _engine(folder, StoreUnavailable):
@@ -201,7 +199,7 @@ class EdgeShard:
         """Vectors by id, float32 (D,); unknown ids are left out."""
         with _engine(self._folder, StoreDamaged):
             records = self._shard.retrieve(list(ids), with_payload=False, with_vector=True)
-        return {_uuid(record.id): _image_vector(record.vector) for record in records}
+        return {_uuid(record.id): image_vector(record.vector) for record in records}
 
     def of_products(self, product_ids: Sequence[str]) -> list[StoredPoint]:
         """All points of products, in no particular order."""
@@ -280,11 +278,6 @@ def _stored(record: edge.Record) -> StoredPoint:
     return StoredPoint(_uuid(record.id), PointPayload.from_json(record.payload or {}))
 
 
-def _image_vector(vector: Any) -> Vectors:
-    named: Mapping[str, Any] = vector
-    return np.asarray(named[IMAGE_VECTOR], dtype=np.float32)
-
-
 def _given(vector: Vectors) -> Any:
     # arrays are taken as they are and copied faster than lists, which is all that the stubs know
     return vector
@@ -292,10 +285,6 @@ def _given(vector: Vectors) -> Any:
 
 def _uuid(value: edge.PointId) -> UUID:
     return value if isinstance(value, UUID) else UUID(str(value))
-
-
-def _kilobytes(vectors: int, dim: int) -> int:
-    return max(1, vectors * dim * _FLOAT32_BYTES // _BYTES_PER_KB)
 
 
 _REMEDIES: dict[type[StoreError], str] = {

@@ -14,13 +14,12 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import grpc
-import numpy as np
 from qdrant_client import AsyncQdrantClient, QdrantClient, models
 from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ApiException
 
 from indexer.errors import ConfigurationError
-from indexer.points import IMAGE_VECTOR, Point, PointPayload, StoredPoint, Vectors
+from indexer.points import IMAGE_VECTOR, Point, PointPayload, StoredPoint, Vectors, image_vector
 from indexer.spaces import EmbeddingSpace
 from indexer.store.payload_indexes import FieldKind
 from indexer.store.port import PayloadUpdate, SearchQuery
@@ -34,8 +33,6 @@ CLIENT_ERRORS = (ApiException, ResourceExhaustedResponse, grpc.RpcError, OSError
 
 _T = TypeVar("_T")
 _PAGE = 1000
-_BYTES_PER_KB = 1024
-_FLOAT32_BYTES = 4
 # mapped from disk, as in the embedded store: in memory they would take 0.7 kB a point, as much as the int8 vectors
 _SCHEMA: Mapping[FieldKind, models.PayloadSchemaParams] = {
     "keyword": models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, on_disk=True),
@@ -148,7 +145,7 @@ class QdrantCalls:
             hnsw_config=models.HnswConfigDiff(
                 m=tuning.hnsw_m,
                 ef_construct=tuning.hnsw_ef_construct,
-                full_scan_threshold=_kilobytes(tuning.exact_below, space.dim),
+                full_scan_threshold=tuning.exact_below_kb(space.dim),
             ),
             quantization_config=_quantization(tuning.quantization),
         )
@@ -171,7 +168,7 @@ class QdrantCalls:
 
     def build_index(self, collection: str, dim: int) -> Ask[None]:
         """Lets the server build the graph and the quantized vectors; it does so beside its other work."""
-        threshold = models.OptimizersConfigDiff(indexing_threshold=_kilobytes(self._tuning.exact_below, dim))
+        threshold = models.OptimizersConfigDiff(indexing_threshold=self._tuning.exact_below_kb(dim))
         return Ask("update_collection", {"collection_name": collection, "optimizers_config": threshold}, _nothing)
 
     def drop(self, collection: str) -> Ask[None]:
@@ -214,7 +211,7 @@ class QdrantCalls:
         return Ask(
             "retrieve",
             {"collection_name": collection, "ids": _texts(ids)} | only_vectors,
-            lambda records: {UUID(str(item.id)): _image_vector(item.vector) for item in records},
+            lambda records: {UUID(str(item.id)): image_vector(item.vector) for item in records},
         )
 
     def of_products(self, collection: str, product_ids: Sequence[str], start: object) -> Ask[Page[StoredPoint]]:
@@ -345,12 +342,3 @@ def _ranked(hit: models.ScoredPoint) -> RankedPoint:
 
 def _stored(record: models.Record) -> StoredPoint:
     return StoredPoint(UUID(str(record.id)), PointPayload.from_json(record.payload or {}))
-
-
-def _image_vector(vector: Any) -> Vectors:
-    named: Mapping[str, Any] = vector
-    return np.asarray(named[IMAGE_VECTOR], dtype=np.float32)
-
-
-def _kilobytes(vectors: int, dim: int) -> int:
-    return max(1, vectors * dim * _FLOAT32_BYTES // _BYTES_PER_KB)

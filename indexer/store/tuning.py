@@ -8,6 +8,9 @@ from typing import Literal
 Quantization = Literal["none", "int8", "4bit"]
 """How the copies of the vectors that searches compare are kept in memory; the originals rescore what they find."""
 
+_BYTES_PER_KB = 1024
+_FLOAT32_BYTES = 4
+
 
 @dataclass(frozen=True, slots=True)
 class IndexTuning:
@@ -29,3 +32,7 @@ class IndexTuning:
     hnsw_ef: int = 512
     oversampling: float = 2.0
     quantization: Quantization = "int8"
+
+    def exact_below_kb(self, dim: int) -> int:
+        """``exact_below`` as the engine counts: kilobytes of float32 vectors of that dimension, at least 1."""
+        return max(1, self.exact_below * dim * _FLOAT32_BYTES // _BYTES_PER_KB)
