@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from benchmarks.rows import Row
+from indexer.atomic_file import replace_file
 from indexer.processors import available_cores
 
 LATEST = Path(__file__).parent / "results" / "latest.json"
@@ -101,9 +102,7 @@ def read_results(path: Path = LATEST) -> Results:
 def write_results(results: Results, path: Path = LATEST) -> None:
     """Replaces the file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(results.model_dump_json(indent=2) + "\n", "utf-8")
-    part.replace(path)
+    replace_file(path, results.model_dump_json(indent=2) + "\n")
 
 
 def this_machine() -> Machine:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from benchmarks.vectors_data import Block, MadeUpCatalog, Products
 from benchmarks.vectors_memory import children_peak
+from indexer.atomic_file import replace_file
 from indexer.points import ImageFacts, Point, payload_of, point_id
 from indexer.products import CatalogProduct
 from indexer.spaces import EmbeddingSpace
@@ -192,10 +193,8 @@ class _Progress:
         print(f"{datetime.now(UTC):%H:%M:%S} published: {self.figures}", flush=True)
 
     def _save(self) -> None:
-        partial = self._path.with_suffix(".partial")
         value = {"pictures": self.pictures, "done": self.done, "figures": asdict(self.figures)}
-        partial.write_text(json.dumps(value), "utf-8")
-        partial.replace(self._path)
+        replace_file(self._path, json.dumps(value))
 
 
 def _bytes_of(folder: Path) -> int:

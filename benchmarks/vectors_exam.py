@@ -12,6 +12,7 @@ import numpy as np
 from benchmarks.vectors_data import MadeUpCatalog
 from benchmarks.vectors_selections import SELECTIONS
 from benchmarks.vectors_truth import Truth, exact
+from indexer.atomic_file import replacing
 from indexer.points import Vectors
 
 QUERIES = 500
@@ -37,9 +38,8 @@ class Exam:
             name = f"{kind}/{selection}"
             arrays |= {f"scores/{name}": truth.scores, f"products/{name}": truth.products}
             arrays[f"pictures/{name}"] = np.asarray(truth.pictures)
-        partial = path.with_suffix(".partial.npz")
-        np.savez(partial, **arrays)
-        partial.replace(path)
+        with replacing(path) as file:
+            np.savez(file, **arrays)
 
     @classmethod
     def load(cls, path: Path) -> Exam:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
+from indexer.atomic_file import replacing
 from indexer.errors import ConfigurationError, FeedNotFound
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}\.(?:xml|yml|csv|tsv|txt|json|jsonl|parquet|gz)", re.IGNORECASE)
@@ -61,16 +60,10 @@ class FeedFolder:
                 f"{name!r} is no name for an uploaded feed.",
                 "Letters, digits, dots, dashes, and an ending such as .xml, .csv, .jsonl or .gz.",
             )
-        partial = ""
         try:
-            with tempfile.NamedTemporaryFile(dir=root, prefix=".upload-", delete=False) as file:
-                partial = file.name
+            with replacing(root / name) as file:
                 shutil.copyfileobj(data, file)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(partial).replace(root / name)
         except OSError as error:
-            Path(partial or root / ".upload-none").unlink(missing_ok=True)
             raise ConfigurationError(
                 f"The folder of feeds cannot be written: {error.strerror}.", "Check feeds_dir, its rights and its disk."
             ) from error

@@ -13,14 +13,13 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from indexer.atomic_file import replace_file, sync
 from indexer.embedding.numerics import NumberFormat, Tower
 from indexer.errors import StoreUnavailable
 from indexer.spaces import EmbeddingSpace
@@ -103,7 +102,7 @@ class TowerStore:
             write(path)
             hashes = {suffix: _sha256(path.with_suffix(f".{suffix}")) for suffix in ("xml", "bin")}
             for suffix in hashes:
-                _sync(path.with_suffix(f".{suffix}"))
+                sync(path.with_suffix(f".{suffix}"))
             record = {
                 "layout": _LAYOUT,
                 "versions": self._versions,
@@ -112,7 +111,7 @@ class TowerStore:
                 "sha256": hashes,
                 "note": note,
             }
-            write_json(self._record_path(tower, number_format), record)
+            replace_file(self._record_path(tower, number_format), json.dumps(record, indent=1, ensure_ascii=False))
             self._remove_old(name, stem)
         except OSError as error:
             raise StoreUnavailable(
@@ -129,30 +128,6 @@ class TowerStore:
 
     def _record_path(self, tower: Tower, number_format: NumberFormat) -> Path:
         return self._folder / f"{tower}-{number_format}.json"
-
-
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Replaces a file atomically.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        partial.write_text(json.dumps(value, indent=1, ensure_ascii=False), "utf-8")
-        _sync(partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _sha256(path: Path) -> str:

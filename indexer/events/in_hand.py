@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from indexer.atomic_file import replace_file
 from indexer.errors import EventsUnavailable
 
 POISON_DEATHS = 2
@@ -66,12 +67,11 @@ class InHand:
         return value if isinstance(value, dict) else {}
 
     def _write(self, now: Sequence[str]) -> None:
-        partial = self._path.with_suffix(".partial")
         note = {"now": list(now), "suspects": sorted(self._suspects), "deaths": self._deaths}
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_text(json.dumps(note), "utf-8")
-            partial.replace(self._path)
+            # of use to the next process on this machine: what outlives this one will do
+            replace_file(self._path, json.dumps(note), durable=False)
         except OSError as error:
             raise EventsUnavailable(
                 f"{self._path} cannot be written: {error.strerror}.", "Check the folder's rights and the disk's space."

@@ -18,8 +18,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from indexer.atomic_file import replace_file
 from indexer.embedding.numerics import Numerics, Tower
-from indexer.embedding.tower_files import write_json
 from indexer.errors import StoreUnavailable
 from indexer.precision.agreement import Agreement
 from indexer.precision.samples import Sample
@@ -117,7 +117,8 @@ class SpaceRecords:
 
     def _write(self, path: Path, value: Mapping[str, Any]) -> None:
         try:
-            write_json(path, value)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(path, json.dumps(value, indent=1, ensure_ascii=False))
         except OSError as error:
             raise _unwritable(self.folder, error) from error
 

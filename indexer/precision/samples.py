@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import secrets
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from indexer.atomic_file import replacing
 from indexer.catalog import open_feed
 from indexer.embedding.port import Pixels
 from indexer.errors import FeedError, ImageError
@@ -93,22 +93,16 @@ class Sample:
         Raises:
             OSError: it cannot be written.
         """
-        out = io.BytesIO()
-        np.savez_compressed(
-            out,
-            measured=self.measured,
-            calibration=self.calibration,
-            texts=np.array(self.texts, dtype=np.str_),
-            source=np.array(self.source),
-            is_catalog=np.array(self.is_catalog),
-        )
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        try:
-            partial.write_bytes(out.getvalue())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with replacing(path) as file:
+            np.savez_compressed(
+                file,
+                measured=self.measured,
+                calibration=self.calibration,
+                texts=np.array(self.texts, dtype=np.str_),
+                source=np.array(self.source),
+                is_catalog=np.array(self.is_catalog),
+            )
 
     @classmethod
     def load(cls, path: Path) -> Sample:

@@ -17,7 +17,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Sequence
@@ -27,6 +26,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from indexer.atomic_file import replace_file
 from indexer.errors import StoreDamaged, StoreUnavailable
 from indexer.points import utc_text
 from indexer.spaces import EmbeddingSpace
@@ -254,17 +254,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:
-    partial = path.with_suffix(".partial")
     try:
-        with partial.open("w", encoding="utf-8") as file:
-            json.dump(value, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        replace_file(path, json.dumps(value, indent=1))
     except OSError as error:
         raise StoreUnavailable(f"{path} cannot be written: {error.strerror}.", "Check the disk's space.") from error

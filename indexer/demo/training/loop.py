@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, distributed, nn
 
+from indexer.atomic_file import replacing
 from indexer.demo.training.batches import BatchMaker, Material, Mixture
 from indexer.demo.training.objectives import TrainingHeads, Weights, total_loss
 
@@ -206,9 +207,8 @@ class Trainer:
             "seconds": self.seconds,
             "schedule": json.dumps(asdict(self._schedule)),
         }
-        partial = self._place.state_path.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(self._place.state_path)
+        with replacing(self._place.state_path) as file:
+            torch.save(state, file)
 
     def _restore(self) -> None:
         state = torch.load(self._place.state_path, weights_only=True)
