@@ -172,15 +172,13 @@ def save_quantised(source: Path, path: Path, pixels: Pixels, recipe: Int8Recipe)
 
 
 class _ImageTower(torch.nn.Module):
-    """Bytes to vectors: (v / 255 - mean) / std as one multiply and add, then the tower."""
+    """Bytes to vectors: the normalisation as one multiply and add, then the tower."""
 
     def __init__(self, model: LoadedModel) -> None:
         super().__init__()
         self.towers: Any = model.module
-        recipe = model.preprocess
-        self.scale = torch.tensor([1 / (255 * s) for s in recipe.std]).view(1, 3, 1, 1)
-        shift = [-m / s for m, s in zip(recipe.mean, recipe.std, strict=True)]
-        self.shift = torch.tensor(shift).view(1, 3, 1, 1)
+        self.scale = torch.from_numpy(model.preprocess.byte_scale)
+        self.shift = torch.from_numpy(model.preprocess.byte_shift)
 
     def forward(self, pixels: torch.Tensor) -> Any:
         values = pixels.permute(0, 3, 1, 2).to(torch.float32)

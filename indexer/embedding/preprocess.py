@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from indexer.embedding.port import Pixels
@@ -43,6 +45,16 @@ class Preprocess:
         """12 hexadecimal digits of the SHA-256 over all attributes."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
 
+    @property
+    def byte_scale(self) -> NDArray[np.float32]:
+        """Of (v / 255 - mean) / std as v * scale + shift, for bytes v: float32 (1, 3, 1, 1)."""
+        return _by_channel([1 / (255 * s) for s in self.std])
+
+    @property
+    def byte_shift(self) -> NDArray[np.float32]:
+        """The shift that belongs to ``byte_scale``: float32 (1, 3, 1, 1)."""
+        return _by_channel([-m / s for m, s in zip(self.mean, self.std, strict=True)])
+
     def apply(self, image: Image.Image) -> Pixels:
         """An RGB picture as uint8 (size_px, size_px, 3)."""
         if self.resize_mode == "squash":
@@ -73,3 +85,7 @@ class Preprocess:
         square = Image.new("RGB", (size, size), (self.fill_color,) * 3)
         square.paste(resized, ((size - scaled[0]) // 2, (size - scaled[1]) // 2))
         return square
+
+
+def _by_channel(values: Sequence[float]) -> NDArray[np.float32]:
+    return np.array(values, dtype=np.float32).reshape(1, 3, 1, 1)

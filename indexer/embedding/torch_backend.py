@@ -37,16 +37,12 @@ class TorchEmbedder(TowersEmbedder):
         batch_size: int = 32,
     ) -> None:
         super().__init__(model, Numerics("torch", precision, precision, device), batch_size)
-        self._model = model
         self._device = torch.device(device)
         self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         self._module = cast("Any", model.module)
         self._module.to(device=self._device, dtype=self._dtype, memory_format=torch.channels_last)
-        recipe = model.preprocess
-        # (v / 255 - mean) / std as one multiply and add
-        self._scale = torch.tensor([1 / (255 * s) for s in recipe.std]).view(1, 3, 1, 1).to(self._device)
-        self._shift = torch.tensor([-m / s for m, s in zip(recipe.mean, recipe.std, strict=True)])
-        self._shift = self._shift.view(1, 3, 1, 1).to(self._device)
+        self._scale = torch.from_numpy(model.preprocess.byte_scale).to(self._device)
+        self._shift = torch.from_numpy(model.preprocess.byte_shift).to(self._device)
 
     def _run_images(self, pixels: Pixels) -> RawVectors:
         with torch.inference_mode():

@@ -82,6 +82,13 @@ def test_it_is_open_clips_own_transform(resize_mode: Any, interpolation: Any, si
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
+def test_bytes_are_normalised_by_one_multiply_and_add() -> None:
+    recipe = Preprocess(4, "squash", "bicubic", (0.4, 0.5, 0.6), (0.2, 0.3, 0.4))
+    values = np.arange(256, dtype=np.float32).reshape(1, 1, 16, 16).repeat(3, axis=1)
+    by_hand = [(values[0, index] / 255 - recipe.mean[index]) / recipe.std[index] for index in range(3)]
+    np.testing.assert_allclose((values * recipe.byte_scale + recipe.byte_shift)[0], by_hand, atol=1e-6)
+
+
 def test_the_fingerprint_tells_recipes_apart() -> None:
     recipes = [
         SIGLIP,
