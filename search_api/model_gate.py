@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from indexer.embedding.port import Embedder, Pixels
+from indexer.embedding.port import PROBE_TEXT, Embedder, Pixels, probe_pixels
 from indexer.errors import ModelFailed, ModelLoading, Overloaded, VitrineError
 from indexer.points import Vectors
 from search_api.lanes import BatchLimits, Item, Lane, LaneFigures
@@ -22,7 +21,6 @@ from search_api.model_health import ModelHealth
 _log = logging.getLogger(__name__)
 _PROBE_AFTER_S = 2.0
 _PROBE_TIMEOUT_S = 10.0
-_PROBE_TEXT = "a photo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +139,9 @@ class ModelGate:
         if not suspects and self._health.idle_s(self._images.name, self._texts.name) < _PROBE_AFTER_S:
             return
         if self._images.name in suspects:
-            await self._probe(self._images, _grey(self.embedder))
+            await self._probe(self._images, probe_pixels(self.embedder))
         if self._texts.name in suspects or not suspects:
-            await self._probe(self._texts, _PROBE_TEXT)
+            await self._probe(self._texts, PROBE_TEXT)
 
     def figures(self) -> GateFigures:
         """What the model did so far."""
@@ -225,7 +223,3 @@ class ModelGate:
 
     def _embed_texts(self, texts: Sequence[str]) -> Vectors:
         return self.embedder.embed_texts(list(texts))
-
-
-def _grey(embedder: Embedder) -> Pixels:
-    return embedder.prepare_image(Image.new("RGB", (64, 64), (127, 127, 127)))

@@ -10,13 +10,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
-from PIL import Image
 
 from indexer.embedding.build import Builder, Running
 from indexer.embedding.choice import AUTO_MODEL, DEFAULT_CPU_MODEL, DEFAULT_GPU_MODEL, ModelChoice
 from indexer.embedding.numerics import BackendName, DeviceName, NumberFormat, Numerics
 from indexer.embedding.openclip import load_open_clip
-from indexer.embedding.port import Embedder
+from indexer.embedding.port import PROBE_TEXT, Embedder, probe_pixels
 from indexer.errors import ConfigurationError
 from indexer.precision.gate import Gate
 from indexer.precision.records import SpaceRecords, Tuned
@@ -119,9 +118,8 @@ def warm_up(embedder: Embedder) -> None:
     Raises:
         ModelFailed: it does not answer.
     """
-    grey = Image.new("RGB", (64, 64), (127, 127, 127))
-    embedder.embed_images(embedder.prepare_image(grey)[None])
-    embedder.embed_texts(["a photo"])
+    embedder.embed_images(probe_pixels(embedder)[None])
+    embedder.embed_texts([PROBE_TEXT])
 
 
 def _order_of(tuned: Tuned | None) -> Sequence[Numerics]:

@@ -19,6 +19,9 @@ Pixels = NDArray[np.uint8]
 TokenIds = NDArray[np.int64]
 """Texts ready for the text tower: int64 (B, L), padded to the context length L."""
 
+PROBE_TEXT = "a photo"
+"""What a model must always have a vector for; see also ``probe_pixels``."""
+
 
 @dataclass(frozen=True, slots=True)
 class LabelScale:
@@ -80,6 +83,11 @@ class Embedder(Protocol):
             ModelFailed: the model raised, or gave numbers that are not finite.
         """
         ...
+
+
+def probe_pixels(embedder: Embedder) -> Pixels:
+    """A grey picture, ready for a model that must always have a vector for it: uint8 (S, S, 3)."""
+    return embedder.prepare_image(Image.new("RGB", (64, 64), (127, 127, 127)))
 
 
 def normalise_rows(raw: NDArray[np.floating]) -> Vectors:

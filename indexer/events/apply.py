@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from indexer.embedding.port import Embedder
+from indexer.embedding.port import PROBE_TEXT, Embedder
 from indexer.errors import ModelFailed, WorkerLost
 from indexer.events.in_hand import InHand
 from indexer.events.merge import Deleted, Patched, Replaced, resolve
@@ -148,7 +148,7 @@ class EventApplier:
             report = self._pipeline.index_batch(batch, writer).report
         except ModelFailed as error:
             # one picture that breaks the model must not stop the events behind it; a broken model must
-            self._embedder.embed_texts(["a photo"])
+            self._embedder.embed_texts([PROBE_TEXT])
             if len(whole) == 1:
                 tally.failures[whole[0].product.product_id] = [Failure.of(whole[0].product, error, Stage.EMBED)]
                 return
