@@ -101,7 +101,7 @@ def _admin_service(settings: Settings, gate: ModelGate, service: SearchService) 
             bootstrap.open_ledger(settings),
             bootstrap.open_work_queue(settings),
             FeedFolder(settings.feeds_dir),
-            lambda: Alias(settings.catalog, gate.embedder.space.space_id).name,
+            lambda: Alias(settings.catalog, gate.space_id).name,
             service.reader,
         )
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,15 +95,13 @@ class ModelGate:
             self._space_id = self.embedder.space.space_id
         return self._space_id
 
-    @contextmanager
-    def image_place(self) -> Iterator[None]:
+    def image_place(self) -> AbstractContextManager[None]:
         """A photo's place, to be held from before it is decoded: what cannot be embedded need not be decoded.
 
         Raises:
             Overloaded: there is none.
         """
-        with self._images.place():
-            yield
+        return self._images.place()
 
     async def embed_image(self, pixels: Pixels) -> Vectors:
         """A photo's vector: float32 (D,); called by who holds an ``image_place``.
