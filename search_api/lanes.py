@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from indexer.embedding.port import padded_size
 from indexer.errors import ModelFailed, Overloaded, VitrineError
 from indexer.points import Vectors
 from search_api.model_health import ModelHealth
@@ -211,20 +212,16 @@ class Lane(Generic[Item]):
         if waiting >= largest:
             return largest
         # backends pad a batch to a power of two. Three are worth the pass of four; of five, the fifth takes the next
-        padded = _padded(waiting)
+        padded = padded_size(waiting)
         return waiting if waiting >= _WORTH_PADDING * padded else padded // 2
 
     def _learn(self, queries: int, pass_s: float) -> None:
-        self._item_s += _SMOOTHING * (pass_s / _padded(queries) - self._item_s)
+        self._item_s += _SMOOTHING * (pass_s / padded_size(queries) - self._item_s)
 
     def _leave(self, waiting: Waiting[Item]) -> None:
         with self._ready:
             if waiting in self._waiting:
                 self._waiting.remove(waiting)
-
-
-def _padded(queries: int) -> int:
-    return 1 << (queries - 1).bit_length() if queries else 0
 
 
 def _is_awaited(waiting: Waiting[Any]) -> bool:

@@ -85,6 +85,11 @@ class Embedder(Protocol):
         ...
 
 
+def padded_size(items: int) -> int:
+    """To how many a backend that needs fixed shapes fills a batch up: the next power of two; 0 stays 0."""
+    return 1 << (items - 1).bit_length() if items else 0
+
+
 def probe_pixels(embedder: Embedder) -> Pixels:
     """A grey picture, ready for a model that must always have a vector for it: uint8 (S, S, 3)."""
     return embedder.prepare_image(Image.new("RGB", (64, 64), (127, 127, 127)))

@@ -13,7 +13,7 @@ from PIL import Image
 
 from indexer.embedding.numerics import Numerics
 from indexer.embedding.openclip import LoadedModel, tokenize_with
-from indexer.embedding.port import LabelScale, Pixels, TokenIds, normalise_rows
+from indexer.embedding.port import LabelScale, Pixels, TokenIds, normalise_rows, padded_size
 from indexer.errors import ModelFailed, QueryTextEmpty
 from indexer.points import Vectors
 from indexer.spaces import EmbeddingSpace
@@ -109,7 +109,7 @@ class TowersEmbedder(ABC):
         return np.concatenate(parts)
 
     def _filled(self, part: Pixels | TokenIds) -> Pixels | TokenIds:
-        size = 1 << (len(part) - 1).bit_length() if self._fixed_sizes else len(part)
+        size = padded_size(len(part)) if self._fixed_sizes else len(part)
         if size != len(part):
             return cast("Pixels | TokenIds", np.concatenate([part, np.repeat(part[-1:], size - len(part), axis=0)]))
         return part
