@@ -12,7 +12,6 @@ from indexer import bootstrap
 from indexer.cli.console import escaped, messages, output, plain_table
 from indexer.cli.exit_codes import DONE
 from indexer.cli.flags import add_settings_flags, settings_of
-from indexer.embedding.numerics import Tower
 from indexer.precision.agreement import MIN_COSINE, MIN_OVERLAP
 from indexer.precision.samples import MEASURED, MIN_MEASURED
 from indexer.precision.tune import TuneReport, TuneRow, Tuning, report_json
@@ -74,7 +73,7 @@ def _print(report: TuneReport, tuning: Tuning) -> None:
         whole=2,
     )
     for row in report.rows:
-        table.add_row(*_cells(row, is_chosen=_is_first(row, report)))
+        table.add_row(*_cells(row, is_chosen=row.numerics.has_images_of(report.order[0])))
     out.print(table)
     out.print(
         f"cosine: mean to float32, at least {MIN_COSINE}, the 5th percentile too; top-10: share of the ten nearest "
@@ -86,31 +85,15 @@ def _print(report: TuneReport, tuning: Tuning) -> None:
     out.print(f"chosen: {report.reason}")
 
 
-def _is_first(row: TuneRow, report: TuneReport) -> bool:
-    first = report.order[0]
-    return (row.numerics.backend, row.numerics.images, row.numerics.device) == (
-        first.backend,
-        first.images,
-        first.device,
-    )
-
-
 def _cells(row: TuneRow, *, is_chosen: bool) -> list[str]:
     numerics, speed = row.numerics, row.speed
     cells = [numerics.backend if numerics.device == "cpu" else f"{numerics.backend} {numerics.device}", numerics.images]
     cells += [f"{speed.images_per_s:.1f}", f"{speed.image_ms:.1f} ms", f"{speed.text_ms:.1f} ms"] if speed else [""] * 3
     by_tower = {item.tower: item for item in row.agreements}
-    images = by_tower.get("images")
+    images, texts = by_tower.get("images"), by_tower.get("texts")
     cells += [f"{images.mean_cosine:.4f}", f"{images.low_cosine:.4f}", f"{images.overlap:.3f}"] if images else [""] * 3
-    cells.append(_texts_cell(row, "texts"))
+    cells.append(f"{texts.low_cosine:.4f}, {texts.overlap:.3f}" if texts else "")
     return [*cells, "chosen" if is_chosen else "refused" if row.refused else ""]
-
-
-def _texts_cell(row: TuneRow, tower: Tower) -> str:
-    for item in row.agreements:
-        if item.tower == tower:
-            return f"{item.low_cosine:.4f}, {item.overlap:.3f}"
-    return ""
 
 
 def _sample_size(text: str) -> int:

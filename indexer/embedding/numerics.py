@@ -32,6 +32,14 @@ class Numerics:
         """The number format of a tower."""
         return self.images if tower == "images" else self.texts
 
+    def has_engine_of(self, other: Numerics) -> bool:
+        """Whether both run on the same library and device, in whatever formats."""
+        return (self.backend, self.device) == (other.backend, other.device)
+
+    def has_images_of(self, other: Numerics) -> bool:
+        """Whether both compute pictures alike; their text towers may differ."""
+        return self.has_engine_of(other) and self.images == other.images
+
     @property
     def is_reference(self) -> bool:
         """Whether all others are measured against it: open_clip's own modules, as they were trained, in float32."""

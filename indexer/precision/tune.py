@@ -210,7 +210,7 @@ def _text_format(numerics: Numerics, rows: Sequence[TuneRow]) -> NumberFormat:
     if numerics.backend == "torch":
         return numerics.texts
     best: NumberFormat = "float32"
-    here = [row for row in rows if (row.numerics.backend, row.numerics.device) == (numerics.backend, numerics.device)]
+    here = [row for row in rows if row.numerics.has_engine_of(numerics)]
     times = {
         row.numerics.texts: row.speed.text_ms
         for row in here
@@ -231,12 +231,7 @@ def _is_more_exact(row: TuneRow, other: TuneRow) -> bool:
 
 
 def _reason(rows: Sequence[TuneRow], chosen: Numerics) -> str:
-    row = next(
-        item
-        for item in rows
-        if (item.numerics.backend, item.numerics.images, item.numerics.device)
-        == (chosen.backend, chosen.images, chosen.device)
-    )
+    row = next(item for item in rows if item.numerics.has_images_of(chosen))
     base = next(item for item in rows if item.numerics.is_reference and item.numerics.device == "cpu")
     if row is base:
         return f"{chosen}: nothing faster agrees with it closely enough."
