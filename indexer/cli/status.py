@@ -37,8 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
     store, ledger = bootstrap.open_store(settings), bootstrap.open_ledger(settings)
     log = bootstrap.open_event_log(settings)
     try:
-        collections, runs = store.collections(), ledger.runs(arguments.runs)
-        embedded_with = _embedded_with(ledger.runs(_RUNS_LOOKED_AT))
+        collections, recent = store.collections(), ledger.runs(max(arguments.runs, _RUNS_LOOKED_AT))
+        runs, embedded_with = recent[: max(0, arguments.runs)], _embedded_with(recent[:_RUNS_LOOKED_AT])
         reindexes = ledger.reindexes(arguments.runs)
         events = [_events_json(item.alias, log) for item in collections if item.alias]
     finally:
