@@ -162,7 +162,7 @@ def tuning(settings: Settings, feed: Path | None, pictures: int) -> Iterator[Tun
             source = ImagesByReference(LocalImages(settings.image_limits()), remote)
             how = Preparation(source, settings.image_limits(), prepare, size_px)
             sample = catalog_sample(feed, how, pictures=pictures, default_currency=settings.default_currency)
-        yield Tuning(opened.builder, opened.records, sample, ways_here(opened.device), settings.embed_batch_size)
+        yield Tuning(opened.builder, opened.records, sample, ways_here(opened.device), opened.builder.batch_size)
 
 
 def _latest_feed(settings: Settings) -> Path | None:

@@ -53,7 +53,9 @@ class Settings(BaseModel):
     precision: Precision = Field(
         "auto", description="auto, float32, bf16, int8; auto is what tune chose, else bf16 on a GPU, float32 on a CPU."
     )
-    embed_batch_size: int = Field(32, ge=1, le=4096, description="Pictures in one forward pass; a power of two.")
+    embed_batch_size: int = Field(
+        0, ge=0, le=4096, description="Pictures in one forward pass; a power of two. 0: 32 on a processor, 256 on a GPU."
+    )
     embed_threads: int = Field(0, ge=0, description="Threads of the model on a CPU; 0: one a core.")
     model_cache_dir: str = Field("", description="Where downloaded weights are kept; empty: the hub client's place.")
 

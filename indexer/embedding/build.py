@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from indexer.embedding.cuda_backend import CudaEmbedder
 from indexer.embedding.numerics import NumberFormat, Numerics, Tower
 from indexer.embedding.openclip import LoadedModel
 from indexer.embedding.port import Pixels
@@ -56,6 +57,11 @@ class Builder:
         return self._model.space
 
     @property
+    def batch_size(self) -> int:
+        """Pictures or texts in one forward pass."""
+        return self._running.batch_size
+
+    @property
     def model(self) -> LoadedModel:
         """As it was loaded."""
         return self._model
@@ -80,7 +86,9 @@ class Builder:
         model = self._model
         if not last and not (numerics.is_reference and numerics.device == "cpu"):
             model = replace(model, module=copy.deepcopy(model.module))
-        return TorchEmbedder(model, device=numerics.device, precision=precision, batch_size=self._running.batch_size)
+        if numerics.device == "cuda":
+            return CudaEmbedder(model, precision=precision, batch_size=self._running.batch_size)
+        return TorchEmbedder(model, precision=precision, batch_size=self._running.batch_size)
 
     def stored(self, tower: Tower, number_format: NumberFormat) -> StoredTower | None:
         """A converted tower, made if it is not there; None for an int8 one, which needs a sample to be made.

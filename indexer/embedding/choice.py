@@ -29,7 +29,7 @@ class ModelChoice:
         device: ``auto`` takes a GPU if there is one.
         backend: ``auto`` takes what ``tune`` chose on this machine for this model, else torch.
         precision: ``auto`` takes what ``tune`` chose, else bf16 on a GPU and float32 on a CPU.
-        batch_size: pictures or texts in one forward pass, a power of two.
+        batch_size: pictures or texts in one forward pass, a power of two; 0: what suits the device.
         threads: of the CPU backend; 0 takes the cores that the process may use.
         cache_dir: where downloaded weights are kept; empty takes the hub client's own place.
         models_dir: where converted towers and what was measured of them are kept; empty keeps nothing.
@@ -40,7 +40,7 @@ class ModelChoice:
     device: Device = "auto"
     backend: Backend = "auto"
     precision: Precision = "auto"
-    batch_size: int = 32
+    batch_size: int = 0
     threads: int = 0
     cache_dir: str = ""
     models_dir: str = ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +23,8 @@ from indexer.precision.samples import drawn_sample
 from indexer.processors import available_cores, processor_name
 
 _log = logging.getLogger(__name__)
+_BATCH_SIZES: Mapping[DeviceName, int] = {"cpu": 32, "cuda": 256}
+"""A processor gains nothing from more; a large GPU is only busy with more, and the memory of 256 is below 4 GB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def open_model(choice: ModelChoice) -> Iterator[Opened]:
         EmbedderError: see ``load_open_clip``.
         ConfigurationError: see ``load_embedder``.
     """
-    if choice.batch_size < 1 or choice.batch_size & (choice.batch_size - 1):
+    if choice.batch_size < 0 or choice.batch_size & (choice.batch_size - 1):
         raise ConfigurationError(f"embed_batch_size is {choice.batch_size}.", "It must be a power of two.")
     device = _device(choice)
     threads = choice.threads or available_cores()
@@ -78,7 +80,8 @@ def open_model(choice: ModelChoice) -> Iterator[Opened]:
     model = load_open_clip(choice)
     with _models_dir(choice) as models_dir:
         folder = models_dir / model.space.space_id
-        builder, records = Builder(model, Running(threads, choice.batch_size), folder), SpaceRecords(folder)
+        running = Running(threads, choice.batch_size or _BATCH_SIZES[device])
+        builder, records = Builder(model, running, folder), SpaceRecords(folder)
         gate = Gate(builder, records, lambda: drawn_sample(model.preprocess.apply, model.space.image_size_px))
         yield Opened(builder, records, gate, device)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
@@ -45,18 +46,23 @@ class TorchEmbedder(TowersEmbedder):
         self._shift = torch.from_numpy(model.preprocess.byte_shift).to(self._device)
 
     def _run_images(self, pixels: Pixels) -> RawVectors:
-        with torch.inference_mode():
-            values = self._on_device(pixels).permute(0, 3, 1, 2).to(torch.float32)
-            values = torch.addcmul(self._shift, values, self._scale).to(self._dtype)
-            return _to_numpy(self._module.encode_image(values.contiguous(memory_format=torch.channels_last)))
+        return self._eagerly(self._encode_images, pixels)
 
     def _run_texts(self, ids: TokenIds) -> RawVectors:
+        return self._eagerly(self._encode_texts, ids)
+
+    def _eagerly(self, encode: Callable[[torch.Tensor], torch.Tensor], rows: Pixels | TokenIds) -> RawVectors:
         with torch.inference_mode():
-            return _to_numpy(self._module.encode_text(self._on_device(ids)))
+            given = torch.from_numpy(np.require(rows, requirements=["C", "W"])).to(self._device)
+            return cast("RawVectors", encode(given).cpu().numpy())
 
-    def _on_device(self, rows: Pixels | TokenIds) -> torch.Tensor:
-        return torch.from_numpy(np.require(rows, requirements=["C", "W"])).to(self._device)
+    def _encode_images(self, pixels: torch.Tensor) -> torch.Tensor:
+        """uint8 (B, S, S, 3) to float32 (B, D), both on the device."""
+        values = pixels.permute(0, 3, 1, 2).to(torch.float32)
+        values = torch.addcmul(self._shift, values, self._scale).to(self._dtype)
+        raw = self._module.encode_image(values.contiguous(memory_format=torch.channels_last))
+        return cast("torch.Tensor", raw.float())
 
-
-def _to_numpy(raw: torch.Tensor) -> RawVectors:
-    return cast("RawVectors", raw.float().cpu().numpy())
+    def _encode_texts(self, ids: torch.Tensor) -> torch.Tensor:
+        """int64 (B, L) to float32 (B, D), both on the device."""
+        return cast("torch.Tensor", self._module.encode_text(ids).float())

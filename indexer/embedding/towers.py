@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, TypeAlias, cast
 
 import numpy as np
@@ -73,7 +73,7 @@ class TowersEmbedder(ABC):
 
     def embed_images(self, pixels: Pixels) -> Vectors:
         """See ``Embedder``."""
-        return self._in_batches(pixels, self._run_images, self._image_lock)
+        return self._in_batches(pixels, self._image_passes)
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
         """See ``Embedder``."""
@@ -81,7 +81,7 @@ class TowersEmbedder(ABC):
         for text, row in zip(texts, ids, strict=True):
             if np.array_equal(row, self._blank):
                 raise QueryTextEmpty(f"Nothing is left to search for in the text {text!r}.", "Type a word.")
-        return self._in_batches(ids, self._run_texts, self._text_lock)
+        return self._in_batches(ids, self._text_passes)
 
     @abstractmethod
     def _run_images(self, pixels: Pixels) -> RawVectors:
@@ -91,22 +91,32 @@ class TowersEmbedder(ABC):
     def _run_texts(self, ids: TokenIds) -> RawVectors:
         """The text tower on int64 (B, L)."""
 
-    def _in_batches(self, rows: Pixels | TokenIds, run: Callable[[Any], RawVectors], lock: threading.Lock) -> Vectors:
+    def _image_passes(self, batches: Iterable[Pixels]) -> Iterator[RawVectors]:
+        """Batches through the image tower, one after the other."""
+        for pixels in batches:
+            with self._image_lock:
+                raw = self._run_images(pixels)
+            yield raw
+
+    def _text_passes(self, batches: Iterable[TokenIds]) -> Iterator[RawVectors]:
+        """Batches through the text tower, one after the other."""
+        for ids in batches:
+            with self._text_lock:
+                raw = self._run_texts(ids)
+            yield raw
+
+    def _in_batches(self, rows: Pixels | TokenIds, passes: Callable[[Any], Iterator[RawVectors]]) -> Vectors:
         if not len(rows):
             return np.zeros((0, self._space.dim), dtype=np.float32)
-        parts = []
-        for start in range(0, len(rows), self._batch_size):
-            part = rows[start : start + self._batch_size]
-            try:
-                with lock:
-                    raw = run(self._filled(part))[: len(part)]
-                parts.append(normalise_rows(raw))
-            except (RuntimeError, FloatingPointError, ValueError, IndexError) as error:
-                raise ModelFailed(
-                    f"The model {self._space.model} failed: {str(error).splitlines()[0][:200]}.",
-                    "Restart; if it stays, run: python -m indexer verify-model.",
-                ) from error
-        return np.concatenate(parts)
+        parts = [rows[start : start + self._batch_size] for start in range(0, len(rows), self._batch_size)]
+        try:
+            raws = passes(self._filled(part) for part in parts)
+            return np.concatenate([normalise_rows(raw[: len(part)]) for part, raw in zip(parts, raws, strict=True)])
+        except (RuntimeError, FloatingPointError, ValueError, IndexError) as error:
+            raise ModelFailed(
+                f"The model {self._space.model} failed: {str(error).splitlines()[0][:200]}.",
+                "Restart; if it stays, run: python -m indexer verify-model.",
+            ) from error
 
     def _filled(self, part: Pixels | TokenIds) -> Pixels | TokenIds:
         size = padded_size(len(part)) if self._fixed_sizes else len(part)
