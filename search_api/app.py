@@ -21,9 +21,10 @@ from search_api.lanes import BatchLimits
 from search_api.model_gate import ModelGate
 from search_api.problems import install_problem_handlers
 from search_api.query_embeddings import QueryEmbeddings
-from search_api.routes import admin, health, page, products, search
+from search_api.routes import admin, health, page, products, search, zero_shot
 from search_api.routes.dependencies import ApiParts
 from search_api.service import SearchService
+from search_api.zero_shot import ZeroShotService
 
 
 def _ignore(error: VitrineError) -> None:
@@ -53,9 +54,10 @@ def create_app(
         deadline_s=settings.query_deadline_s,
         on_load_failure=on_load_failure,
     )
+    queries = QueryEmbeddings(gate, EmbeddingCache(settings.query_cache_bytes), settings.image_limits())
     service = SearchService(
         gate,
-        QueryEmbeddings(gate, EmbeddingCache(settings.query_cache_bytes), settings.image_limits()),
+        queries,
         lambda space_id: store.async_reader(Alias(settings.catalog, space_id)),
         max_text_chars=settings.query_text_max_chars,
     )
@@ -84,12 +86,13 @@ def create_app(
         service,
         ProductImages(settings.image_limits(), thumbnail_px=settings.thumbnail_px),
         settings.image_limits(),
+        zero_shot=ZeroShotService(gate, queries, max_text_chars=settings.query_text_max_chars),
     )
     app.state.admin_key = AdminKey(settings.admin_key.get_secret_value())
     app.state.admin = admin_service
     app.add_middleware(BodyLimit, limits=settings.image_limits(), feed_max_bytes=settings.feed_max_bytes)
     install_problem_handlers(app)
-    for module in (search, products, admin, health, page):
+    for module in (search, zero_shot, products, admin, health, page):
         app.include_router(module.router)
     return app
 

@@ -11,6 +11,7 @@ from indexer.images.limits import ImageLimits
 from search_api.images import ProductImages
 from search_api.schemas import Problem
 from search_api.service import SearchService
+from search_api.zero_shot import ZeroShotService
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class ApiParts:
     service: SearchService
     images: ProductImages
     limits: ImageLimits
+    zero_shot: ZeroShotService
 
 
 def parts_of(request: Request) -> ApiParts:

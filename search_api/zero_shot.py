@@ -1,0 +1,148 @@
+"""Labels and vectors for a shopper's photo or words; nothing in it knows of HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from indexer.errors import QueryTextEmpty, QueryTextTooLong
+from indexer.points import Vectors
+from indexer.zero_shot import SLOT, averaged, score_labels
+from search_api.model_gate import ModelGate
+from search_api.query_embeddings import QueryEmbeddings
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+_TEXTS_AT_ONCE = 16
+"""Of one request: enough to fill the model's batches, and few enough that other requests find places in its queue."""
+_PHOTOS_AT_ONCE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class LabelScore:
+    """A label for a photo; see ``LabelScores``."""
+
+    label: str
+    probability: float | None
+    softmax: float
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """Labels, likeliest first, and the space in which they were compared."""
+
+    labels: tuple[LabelScore, ...]
+    space_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """Vectors, float32 (B, D), rows of length 1, in the order of what was sent, and their space."""
+
+    vectors: Vectors
+    space_id: str
+
+
+class ZeroShotService:
+    """Classifies photos by any words, and hands out embeddings.
+
+    Args:
+        gate: to the model.
+        queries: embeds photos and texts, and remembers both.
+        max_text_chars: of a text, label and template together.
+    """
+
+    def __init__(self, gate: ModelGate, queries: QueryEmbeddings, *, max_text_chars: int) -> None:
+        self._gate = gate
+        self._queries = queries
+        self._max_text_chars = max_text_chars
+
+    async def classify(self, photo: bytes, labels: Sequence[str], templates: Sequence[str]) -> Classification:
+        """What a photo shows, of some labels.
+
+        Args:
+            photo: a whole file.
+            labels: at least one, in any language of the model.
+            templates: at least one, each with a place for the label.
+
+        Raises:
+            ImageError, QueryError, EmbedderError, Overloaded
+        """
+        prompts = [template.replace(SLOT, label) for label in labels for template in templates]
+        for prompt in prompts:
+            self._check(prompt)
+        # the photo first: what cannot be decoded needs no labels
+        picture = (await self._queries.of_image(photo)).vector
+        vectors = await _some_at_once(prompts, self._of_text, _TEXTS_AT_ONCE)
+        by_label = np.stack(vectors).reshape(len(labels), len(templates), -1)
+        scores = score_labels(
+            picture[None, :], np.stack([averaged(own) for own in by_label]), self._gate.embedder.label_scale
+        )
+        found = [
+            LabelScore(
+                label,
+                None if scores.probabilities is None else float(scores.probabilities[0, number]),
+                float(scores.softmax[0, number]),
+            )
+            for number, label in enumerate(labels)
+        ]
+        found.sort(key=lambda item: -item.softmax)
+        return Classification(tuple(found), self._gate.space_id)
+
+    async def embed_photos(self, photos: Sequence[bytes]) -> Embeddings:
+        """Vectors of photos.
+
+        Raises:
+            ImageError, EmbedderError, Overloaded
+        """
+        return self._embeddings(await _some_at_once(photos, self._of_image, _PHOTOS_AT_ONCE))
+
+    async def embed_texts(self, texts: Sequence[str]) -> Embeddings:
+        """Vectors of texts.
+
+        Raises:
+            QueryError, EmbedderError, Overloaded
+        """
+        for text in texts:
+            self._check(text)
+        return self._embeddings(await _some_at_once(texts, self._of_text, _TEXTS_AT_ONCE))
+
+    def _embeddings(self, vectors: Sequence[Vectors]) -> Embeddings:
+        return Embeddings(np.stack(vectors), self._gate.space_id)
+
+    async def _of_image(self, photo: bytes) -> Vectors:
+        return (await self._queries.of_image(photo)).vector
+
+    async def _of_text(self, text: str) -> Vectors:
+        return (await self._queries.of_text(text)).vector
+
+    def _check(self, text: str) -> None:
+        if not text.strip():
+            raise QueryTextEmpty("A text is empty.", "Type a word.")
+        if len(text) > self._max_text_chars:
+            raise QueryTextTooLong(
+                f"The text {text[:40]!r}... has {len(text)} characters; the limit is {self._max_text_chars}.",
+                "Say it shorter.",
+            )
+
+
+async def _some_at_once(items: Sequence[_T], work: Callable[[_T], Awaitable[_R]], most: int) -> list[_R]:
+    """What work makes of each item, in their order, with so many under way at a time; the first error ends it all."""
+    places = asyncio.Semaphore(most)
+
+    async def one(item: _T) -> _R:
+        async with places:
+            return await work(item)
+
+    tasks = [asyncio.ensure_future(one(item)) for item in items]
+    try:
+        return list(await asyncio.gather(*tasks))
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
