@@ -15,6 +15,7 @@ from indexer.atomic_file import replace_file
 from indexer.processors import available_cores
 
 LATEST = Path(__file__).parent / "results" / "latest.json"
+_REPOSITORY = Path(__file__).parents[1]
 _PACKAGES = (
     "torch", "openvino", "nncf", "open_clip_torch", "timm", "transformers", "pillow", "numpy", "qdrant-edge-py",
     "qdrant-client", "fastapi", "uvicorn",
@@ -132,18 +133,18 @@ def versions() -> dict[str, str]:
     return found
 
 
-def commit() -> str:
-    """Of this checkout; ``+`` behind it if program files differ from it; empty if it is no checkout."""
+def commit(folder: Path = _REPOSITORY) -> str:
+    """Of a checkout; ``+`` behind it if program files below ``folder`` differ from it; empty if it is no checkout."""
     try:
-        found = _git("rev-parse", "--short=10", "HEAD")
-        changed = _git("status", "--porcelain", "--untracked-files=no", "--", "*.py")
+        found = _git(folder, "rev-parse", "--short=10", "HEAD")
+        changed = _git(folder, "status", "--porcelain", "--untracked-files=no", "--", "*.py")
     except (OSError, subprocess.CalledProcessError):
         return ""
     return found + ("+" if changed else "")
 
 
-def _git(*arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], check=True, capture_output=True, text=True, cwd=Path(__file__).parent)
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], check=True, capture_output=True, text=True, cwd=folder)
     return done.stdout.strip()
 
 

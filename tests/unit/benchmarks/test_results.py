@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from xml.parsers import expat
 
@@ -11,7 +13,7 @@ import pytest
 
 from benchmarks import __main__ as bench
 from benchmarks.chart import chart_of
-from benchmarks.results import Machine, Piece, Results, read_results, this_machine, write_results
+from benchmarks.results import Machine, Piece, Results, commit, read_results, this_machine, write_results
 from benchmarks.rows import Claim, Row
 
 _CLAIM = Claim("index run", "images/s", "open_clip's <loop>", target=6.0, charted=True)
@@ -54,6 +56,27 @@ def test_a_piece_that_fails_says_so_and_is_a_row(monkeypatch: pytest.MonkeyPatch
     assert [row.failure for row in failed.rows] == [failed.failure]
     monkeypatch.setattr(bench, "PLANS", ())
     assert bench.chosen(None, full=True) == []
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="no git here")
+def test_a_program_file_that_was_changed_since_the_commit_shows(tmp_path: Path) -> None:
+    def git(*arguments: str) -> None:
+        named = ("-c", "user.name=a", "-c", "user.email=a@shop.example", "-c", "commit.gpgsign=false")
+        subprocess.run(["git", *named, *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    assert commit(tmp_path) == ""
+    program, note = tmp_path / "indexer" / "points.py", tmp_path / "note.md"
+    program.parent.mkdir()
+    for file in (program, note):
+        file.write_text("1")
+    git("init")
+    git("add", ".")
+    git("commit", "-m", "first")
+    assert re.fullmatch("[0-9a-f]{10}", commit(tmp_path))
+    note.write_text("2")
+    assert not commit(tmp_path).endswith("+")
+    program.write_text("2")
+    assert re.fullmatch(r"[0-9a-f]{10}\+", commit(tmp_path))
 
 
 def test_the_million_needs_to_be_asked_for() -> None:
