@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +25,8 @@ from pathlib import Path
 from benchmarks.chart import CHART, chart_of
 from benchmarks.results import LATEST, Piece, commit, read_results, versions, write_results
 from benchmarks.rows import Claim, Row, print_rows, read_rows
+
+_TIDYING_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +146,29 @@ def measured(plan: Plan) -> Piece:
 
 
 def _failure_of(command: list[str], longest_s: float) -> str:
-    """Runs a command with its output shown; why it failed, empty if it did not."""
+    """Runs a command with its output shown; why it failed, empty if it did not.
+
+    All that it started ends with it: a server left behind would take its share of the cores from the next pieces.
+    """
+    piece = subprocess.Popen(command, process_group=0)
     try:
-        code = subprocess.run(command, check=False, timeout=longest_s).returncode
+        code = piece.wait(longest_s)
     except subprocess.TimeoutExpired:
         return f"it took longer than {longest_s:g} s"
+    finally:
+        _end(piece)
     return f"exit code {code}" if code else ""
+
+
+def _end(piece: subprocess.Popen[bytes]) -> None:
+    """Ends a process, which may tidy up first if it still runs, and its whole group."""
+    if piece.poll() is None:
+        os.killpg(piece.pid, signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            piece.wait(_TIDYING_S)
+    with suppress(ProcessLookupError):
+        os.killpg(piece.pid, signal.SIGKILL)
+    piece.wait()
 
 
 if __name__ == "__main__":

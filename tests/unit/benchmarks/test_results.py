@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from xml.parsers import expat
 
@@ -56,6 +57,17 @@ def test_a_piece_that_fails_says_so_and_is_a_row(monkeypatch: pytest.MonkeyPatch
     assert [row.failure for row in failed.rows] == [failed.failure]
     monkeypatch.setattr(bench, "PLANS", ())
     assert bench.chosen(None, full=True) == []
+
+
+def test_a_piece_that_takes_too_long_is_stopped_with_all_that_it_started(tmp_path: Path) -> None:
+    noted = tmp_path / "pid"
+    program = f"sleep 300 & echo $! > {noted}; wait"
+    assert bench._failure_of(["sh", "-c", program], 0.6) == "it took longer than 0.6 s"
+    left = Path("/proc") / noted.read_text().strip() / "cmdline"
+    deadline_s = time.monotonic() + 30
+    while left.exists() and left.read_bytes():  # a process that was killed may wait to be reaped, with nothing in it
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="no git here")
