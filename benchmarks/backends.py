@@ -9,7 +9,7 @@ it means nothing, so the agreement that is printed counts for ``demo`` alone. Co
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,14 +50,16 @@ def main() -> None:
     with open_model(choice) as opened:
         side = opened.builder.space.image_size_px
         pixels = np.random.default_rng(0).integers(0, 256, (_BATCH, side, side, 3), dtype=np.uint8)
-        ways = [way for way in ways_here("cpu") if _prepared(opened.builder, way, pixels)]
+        ways = ways_here("cpu")
+        for way in ways:
+            _prepare(opened.builder, way, pixels)
         if arguments.prepare:
             return
         rows = measured(opened.builder, ways, pixels, arguments)
     report(rows, arguments.json, f"{arguments.model}, {side} px, batches of {_BATCH}")
 
 
-def measured(builder: Builder, ways: list[Numerics], pixels: Pixels, arguments: argparse.Namespace) -> list[Row]:
+def measured(builder: Builder, ways: Sequence[Numerics], pixels: Pixels, arguments: argparse.Namespace) -> list[Row]:
     """All ways in turn, round after round."""
     repeats = 8 if arguments.model == DEMO_MODEL else 1
     batches, singles, texts = _open_clip(builder, pixels, repeats)
@@ -85,12 +87,13 @@ def measured(builder: Builder, ways: list[Numerics], pixels: Pixels, arguments: 
     return rows
 
 
-def _prepared(builder: Builder, way: Numerics, pixels: Pixels) -> bool:
+def _prepare(builder: Builder, way: Numerics, pixels: Pixels) -> None:
+    """Converts and quantises what is not kept yet."""
     if way.images == "int8" and builder.stored("images", "int8") is None:
         builder.quantise(pixels[:_CALIBRATION], INT8_RECIPES[0])
     if way.backend == "openvino":
+        builder.stored("images", way.images)
         builder.stored("texts", "float32")
-    return True
 
 
 def _open_clip(

@@ -99,9 +99,11 @@ def measure(api: RunningApi, name: str, products: int, period: Callable[[], None
 
     client = threading.Thread(target=search)
     client.start()
-    period()
-    stop.set()
-    client.join()
+    try:
+        period()
+    finally:  # else a period that fails would leave this process searching for ever
+        stop.set()
+        client.join()
     p50, p99 = np.percentile(latencies, [50, 99])
     return Period(name, len(latencies), float(p50), float(p99), failed, len(collections))
 

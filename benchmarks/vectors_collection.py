@@ -66,9 +66,9 @@ def build(folder: Path, catalog: MadeUpCatalog, tuning: IndexTuning) -> BuildFig
     """Makes the collection in a folder, or what is missing of it, and publishes it."""
     folder.mkdir(parents=True, exist_ok=True)
     progress = _Progress(folder / "progress.json")
-    store = EdgeStore(folder / "store", tuning, follow_s=0)
     if progress.done:
         return progress.figures
+    store = EdgeStore(folder / "store", tuning, follow_s=0)
     writer = store.writer(alias_of(catalog), space_of(catalog))
     try:
         for block in catalog.blocks(progress.pictures):
