@@ -8,13 +8,13 @@ compared between folders.
 from __future__ import annotations
 
 import argparse
-import io
 import time
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from benchmarks.shop_photos import SIDE_PX, jpeg, scaled
 from indexer.embedding.choice import DEMO_MODEL, ModelChoice
 from indexer.embedding.load import load_embedder
 from indexer.embedding.port import Embedder
@@ -22,7 +22,6 @@ from indexer.images.decode import decode_image
 from indexer.images.limits import ImageLimits
 from tests.pictures import drawn_picture
 
-_SIDE_PX = 1000
 _LIMITS = ImageLimits()
 
 
@@ -38,33 +37,20 @@ def main() -> None:
 
 
 def shop_photos(folder: Path | None, count: int) -> list[bytes]:
-    """JPEG files with a longer side of 1000 px."""
+    """JPEG files of the size that shops use."""
     if folder is None:
-        pictures = [drawn_picture(seed, size=(_SIDE_PX, 800)) for seed in range(count)]
+        pictures = [drawn_picture(seed, size=(SIDE_PX, 800)) for seed in range(count)]
     else:
         files = sorted(folder.rglob("*.jpg"))[:count]
         pictures = [scaled(Image.open(file).convert("RGB")) for file in files]
     return [jpeg(picture) for picture in pictures]
 
 
-def scaled(picture: Image.Image) -> Image.Image:
-    """The picture with a longer side of 1000 px."""
-    factor = _SIDE_PX / max(picture.size)
-    return picture.resize((round(picture.width * factor), round(picture.height * factor)), Image.Resampling.LANCZOS)
-
-
-def jpeg(picture: Image.Image) -> bytes:
-    """As a file's bytes."""
-    out = io.BytesIO()
-    picture.save(out, "JPEG", quality=88)
-    return out.getvalue()
-
-
 def report_photos(photos: list[bytes], embedder: Embedder) -> None:
     """Milliseconds at full size and at a fraction, and how far the embeddings are apart."""
     side = embedder.space.image_size_px
     whole, whole_ms = timed(photos, embedder, None)
-    print(f"{len(photos)} JPEG files, longer side {_SIDE_PX} px, model input {side} px, one thread")
+    print(f"{len(photos)} JPEG files, longer side {SIDE_PX} px, model input {side} px, one thread")
     print(f"{'decoded at':>14} {'ms each':>8} {'cosine to full size: median':>28} {'worst':>8}")
     print(f"{'full size':>14} {whole_ms:8.2f} {1:28.4f} {1:8.4f}")
     for least in (4 * side, 2 * side, side):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from benchmarks.rows import Claim, Row
 
@@ -63,37 +63,10 @@ class Rounds:
                     self.failures[name] = f"{name}: {type(error).__name__}: {error}"
         return self
 
-    def median(self, name: str) -> float | None:
-        """Of a contestant's figures; None if it has none."""
-        figures = self.figures[name]
-        return statistics.median(figures) if figures else None
-
     def row(self, claim: Claim, ours: str, alternative: str | None = None) -> Row:
         """The row that holds one contestant against another."""
-        mine = self.figures[ours]
-        theirs = self.figures[alternative] if alternative else []
-        # those that have no partner of the same round say nothing about the ratio
-        ratios = [a / b for a, b in zip(mine, theirs, strict=False) if b]
+        named = replace(claim, alternative_name=claim.alternative_name or alternative or "")
         names = [ours, alternative] if alternative else [ours]
-        return Row(
-            name=claim.name,
-            unit=claim.unit,
-            ours=self.median(ours),
-            alternative_name=claim.alternative_name or alternative or "",
-            alternative=statistics.median(theirs) if theirs else None,
-            ratio=statistics.median(ratios) if ratios else None,
-            better=claim.better,
-            target=claim.target,
-            target_of=claim.target_of,
-            ours_range=_range(mine),
-            alternative_range=_range(theirs),
-            ratio_range=_range(ratios),
-            repeats=len(mine),
-            note=claim.note,
-            failure="; ".join(self.failures[name] for name in names if name in self.failures),
-            charted=claim.charted,
-        )
-
-
-def _range(figures: list[float]) -> tuple[float, float] | None:
-    return (min(figures), max(figures)) if figures else None
+        row = Row.of_repeats(named, *(self.figures[name] for name in names))
+        failure = "; ".join(self.failures[name] for name in names if name in self.failures)
+        return row.model_copy(update={"failure": failure})

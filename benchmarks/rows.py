@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +93,27 @@ class Row(BaseModel):
         return cls(**_fields(claim), ours=ours, alternative=alternative, ratio=ratio)
 
     @classmethod
+    def of_repeats(cls, claim: Claim, ours: Sequence[float], alternative: Sequence[float] = ()) -> Row:
+        """A row of figures of several rounds, in the order of the rounds.
+
+        Args:
+            claim: what it is about.
+            ours: figures.
+            alternative: of the same rounds; those that have no partner say nothing about the ratio.
+        """
+        ratios = [mine / other for mine, other in zip(ours, alternative, strict=False) if other]
+        return cls(
+            **_fields(claim),
+            ours=_median(ours),
+            alternative=_median(alternative),
+            ratio=_median(ratios),
+            ours_range=_range(ours),
+            alternative_range=_range(alternative),
+            ratio_range=_range(ratios),
+            repeats=len(ours),
+        )
+
+    @classmethod
     def failed(cls, claim: Claim, failure: str) -> Row:
         """A row that could not be measured."""
         return cls(**_fields(claim), failure=failure, repeats=0)
@@ -107,6 +129,14 @@ class Row(BaseModel):
 
 def _fields(claim: Claim) -> dict[str, Any]:
     return {name: getattr(claim, name) for name in Claim.__slots__}
+
+
+def _median(figures: Sequence[float]) -> float | None:
+    return statistics.median(figures) if figures else None
+
+
+def _range(figures: Sequence[float]) -> Range | None:
+    return (min(figures), max(figures)) if figures else None
 
 
 def shown(value: float | None, extent: Range | None = None) -> str:

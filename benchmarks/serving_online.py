@@ -58,6 +58,7 @@ class Figures:
     photos: list[Load] = field(default_factory=list)
     texts: list[Load] = field(default_factory=list)
     text_beside_photos: list[Load] = field(default_factory=list)
+    photos_beside_text: list[Load] = field(default_factory=list)
     repeated_photo: list[Load] = field(default_factory=list)
     repeated_text: list[Load] = field(default_factory=list)
 
@@ -99,19 +100,18 @@ class Bench:
         figures.text.append(ask(self.url, texts, clients=1, duration_s=seconds))
         figures.photos.append(ask(self.url, photos, clients=CLIENTS, duration_s=2 * seconds))
         figures.texts.append(ask(self.url, texts, clients=CLIENTS, duration_s=2 * seconds))
-        figures.text_beside_photos.append(self._texts_beside(photos, texts))
+        self._texts_beside(figures, photos, texts)
         same_photo, same_text = next(photos), next(texts)
         for same, kept in ((same_photo, figures.repeated_photo), (same_text, figures.repeated_text)):
             ask(self.url, _again(same), clients=1, duration_s=0.01)
             kept.append(ask(self.url, _again(same), clients=1, duration_s=seconds / 4, keep=True))
 
-    def _texts_beside(self, photos: Iterator[bytes], texts: Iterator[bytes]) -> Load:
+    def _texts_beside(self, figures: Figures, photos: Iterator[bytes], texts: Iterator[bytes]) -> None:
         """One client that asks by text while many ask by photo."""
         with ThreadPoolExecutor(1) as threads:
             many = threads.submit(ask, self.url, photos, clients=CLIENTS, duration_s=self.seconds)
-            load = ask(self.url, texts, clients=1, duration_s=self.seconds)
-            many.result()
-        return load
+            figures.text_beside_photos.append(ask(self.url, texts, clients=1, duration_s=self.seconds))
+            figures.photos_beside_text.append(many.result())
 
 
 def measure_online(model: str, rounds: int, seconds: float, flags: list[str]) -> list[Row]:
@@ -191,8 +191,8 @@ def _rows(model: str, figures: Figures) -> list[Row]:
         note=f"p99 {_p99(figures.text):.1f} ms; tokenizing alone {statistics.median(figures.tokenize_ms):.2f} ms",
     )
     return [
-        _row(one_photo, [load.percentile_ms(50) for load in figures.photo], alone_ms),
-        _row(one_text, [load.percentile_ms(50) for load in figures.text], figures.text_ms),
+        Row.of_repeats(one_photo, [load.percentile_ms(50) for load in figures.photo], alone_ms),
+        Row.of_repeats(one_text, [load.percentile_ms(50) for load in figures.text], figures.text_ms),
         _rate_row(model, "photos", figures.photos, figures.raw_images),
         _rate_row(model, "texts", figures.texts, figures.raw_texts),
         _p99_row(model, "photo", figures.photos),
@@ -211,13 +211,13 @@ def _beside_row(model: str, figures: Figures) -> Row:
         better="lower",
         note=f"p99 {_p99(figures.text_beside_photos):.0f} ms",
     )
-    photos_ms = [load.percentile_ms(50) for load in figures.photos]
-    return _row(claim, [load.percentile_ms(50) for load in figures.text_beside_photos], photos_ms)
+    photos_ms = [load.percentile_ms(50) for load in figures.photos_beside_text]
+    return Row.of_repeats(claim, [load.percentile_ms(50) for load in figures.text_beside_photos], photos_ms)
 
 
 def _p99_row(model: str, what: str, served: list[Load]) -> Row:
     claim = Claim(f"{model}: search by {what}, {CLIENTS} clients, p99", "ms", better="lower")
-    return _row(claim, [load.percentile_ms(99) for load in served], [])
+    return Row.of_repeats(claim, [load.percentile_ms(99) for load in served])
 
 
 def _rate_row(model: str, what: str, served: list[Load], raw: list[float]) -> Row:
@@ -231,7 +231,7 @@ def _rate_row(model: str, what: str, served: list[Load], raw: list[float]) -> Ro
         note=f"{failed} failed; the clients took {share:.2f} cores, which the server could not have",
         charted=True,
     )
-    return _row(claim, [load.rate for load in served], raw)
+    return Row.of_repeats(claim, [load.rate for load in served], raw)
 
 
 def _cached_row(model: str, what: str, served: list[Load]) -> Row:
@@ -252,22 +252,8 @@ def _cached_row(model: str, what: str, served: list[Load]) -> Row:
         target_of="ours",
         note=f"with the search p50 {whole_ms:.2f} ms, p99 {_p99(served):.2f} ms",
     )
-    return _row(claim, besides, [])
+    return Row.of_repeats(claim, besides)
 
 
 def _p99(loads: list[Load]) -> float:
     return statistics.median(load.percentile_ms(99) for load in loads)
-
-
-def _row(claim: Claim, ours: list[float], alternative: list[float]) -> Row:
-    ratios = [mine / other for mine, other in zip(ours, alternative, strict=False)]
-    row = Row.of(claim, statistics.median(ours), statistics.median(alternative) if alternative else None)
-    return row.model_copy(
-        update={
-            "ratio": statistics.median(ratios) if ratios else None,
-            "ours_range": (min(ours), max(ours)),
-            "alternative_range": (min(alternative), max(alternative)) if alternative else None,
-            "ratio_range": (min(ratios), max(ratios)) if ratios else None,
-            "repeats": len(ours),
-        }
-    )
