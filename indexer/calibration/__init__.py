@@ -1,0 +1,1 @@
+"""What scores mean: probabilities and levels of match, fitted on the catalog itself and kept with its collection."""
