@@ -27,7 +27,8 @@
     │   ├── ModelWeightsMissing
     │   ├── ModelMismatch
     │   ├── PrecisionRefused
-    │   └── ModelFailed
+    │   ├── ModelFailed
+    │   └── PatchesUnavailable
     ├── StoreError                    the vector store
     │   ├── CollectionNotFound
     │   ├── SpaceMismatch
@@ -52,6 +53,7 @@
     ├── QueryError                    what a searcher asked
     │   ├── QueryTextEmpty
     │   ├── QueryTextTooLong
+    │   ├── BoxInvalid
     │   ├── ProductNotFound
     │   └── ProductImageNotFound
     └── Overloaded                    (retryable) more work than the bounded queues take
@@ -239,6 +241,12 @@ class ModelFailed(EmbedderError):
     code = "model_failed"
 
 
+class PatchesUnavailable(EmbedderError):
+    """The model's image tower gives no vectors of patches, so it cannot show where things are in a picture."""
+
+    code = "patches_unavailable"
+
+
 class StoreError(VitrineError):
     """The vector store."""
 
@@ -386,6 +394,12 @@ class QueryTextTooLong(QueryError):
     """A text query longer than the limit in characters."""
 
     code = "query_text_too_long"
+
+
+class BoxInvalid(QueryError):
+    """A box that is empty, lies outside the photo, or is too small to show anything."""
+
+    code = "box_invalid"
 
 
 class ProductNotFound(QueryError):

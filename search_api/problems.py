@@ -46,6 +46,7 @@ STATUS_BY_ERROR: Mapping[type[VitrineError], int] = {
     errors.ModelMismatch: 503,
     errors.PrecisionRefused: 503,
     errors.ModelFailed: 503,
+    errors.PatchesUnavailable: 501,
     errors.CollectionNotFound: 503,
     errors.SpaceMismatch: 409,
     errors.StoreLocked: 503,
@@ -64,6 +65,7 @@ STATUS_BY_ERROR: Mapping[type[VitrineError], int] = {
     errors.AdminDisabled: 403,
     errors.QueryTextEmpty: 422,
     errors.QueryTextTooLong: 422,
+    errors.BoxInvalid: 422,
     errors.ProductNotFound: 404,
     errors.ProductImageNotFound: 404,
     errors.Overloaded: 503,
@@ -82,6 +84,7 @@ _TITLES = {
     422: "Cannot be processed",
     500: "Internal error",
     502: "Bad gateway",
+    501: "Not available with this model",
     503: "Not available now",
 }
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from PIL import Image
 
+from indexer.embedding.patches import PatchTower
 from indexer.embedding.port import Embedder, LabelScale, Pixels
 from indexer.points import Vectors
 from indexer.spaces import EmbeddingSpace
@@ -37,3 +38,6 @@ class Wrapped:
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
         return self.embedder.embed_texts(texts)
+
+    def open_patches(self) -> PatchTower:
+        return self.embedder.open_patches()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from indexer.embedding.cuda_backend import CudaEmbedder
-from indexer.embedding.numerics import NumberFormat, Numerics, Tower
+from indexer.embedding.numerics import ConvertedTower, NumberFormat, Numerics, Tower
 from indexer.embedding.openclip import LoadedModel
 from indexer.embedding.port import Pixels
 from indexer.embedding.torch_backend import TorchEmbedder
@@ -20,7 +21,7 @@ from indexer.errors import ConfigurationError, PrecisionRefused
 from indexer.spaces import EmbeddingSpace
 
 if TYPE_CHECKING:
-    from indexer.embedding.openvino_backend import Int8Recipe
+    from indexer.embedding.openvino_backend import ConvertedPatches, Int8Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +44,18 @@ class Builder:
         model: loaded; its module stays as it is.
         running: how embedders run.
         folder: of the model's space.
+        patches: gives openvino's tower of patches when the builder, and with it the loaded model, is long gone; None
+            keeps both for it.
     """
 
-    def __init__(self, model: LoadedModel, running: Running, folder: Path) -> None:
+    def __init__(
+        self, model: LoadedModel, running: Running, folder: Path, patches: ConvertedPatches | None = None
+    ) -> None:
         self._model = model
         self._running = running
+        self._patches = patches or self._stored_patches
         self._towers = TowerStore(folder, model.space, versions_of("openvino"))
-        self._found: dict[tuple[Tower, NumberFormat], StoredTower] = {}
+        self._found: dict[tuple[ConvertedTower, NumberFormat], StoredTower] = {}
 
     @property
     def space(self) -> EmbeddingSpace:
@@ -90,7 +96,7 @@ class Builder:
             return CudaEmbedder(model, precision=precision, batch_size=self._running.batch_size)
         return TorchEmbedder(model, precision=precision, batch_size=self._running.batch_size)
 
-    def stored(self, tower: Tower, number_format: NumberFormat) -> StoredTower | None:
+    def stored(self, tower: ConvertedTower, number_format: NumberFormat) -> StoredTower | None:
         """A converted tower, made if it is not there; None for an int8 one, which needs a sample to be made.
 
         Raises:
@@ -139,6 +145,12 @@ class Builder:
             return f"openvino {versions_of('openvino')['openvino']} {stored.fingerprint}" if stored else ""
         return f"torch {versions_of('torch')['torch']}"
 
+    @contextmanager
+    def _stored_patches(self) -> Iterator[Path]:
+        stored = self.stored("patches", "float32")
+        assert stored is not None  # noqa: S101 - only int8 ones may be missing
+        yield stored.path
+
     def _openvino(self, numerics: Numerics) -> TowersEmbedder:
         from indexer.embedding.openvino_backend import OpenVinoEmbedder, TowerFiles, check_installed
 
@@ -155,7 +167,7 @@ class Builder:
             )
         return OpenVinoEmbedder(
             self._model,
-            TowerFiles(images.path, texts.path),
+            TowerFiles(images.path, texts.path, self._patches),
             numerics,
             threads=self._running.threads,
             batch_size=self._running.batch_size,

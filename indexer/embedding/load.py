@@ -6,21 +6,24 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
 
-from indexer.embedding.build import Builder, Running
+from indexer.embedding.build import Builder, Running, versions_of
 from indexer.embedding.choice import AUTO_MODEL, DEFAULT_CPU_MODEL, DEFAULT_GPU_MODEL, ModelChoice
 from indexer.embedding.numerics import BackendName, DeviceName, NumberFormat, Numerics
 from indexer.embedding.openclip import load_open_clip
 from indexer.embedding.port import PROBE_TEXT, Embedder, probe_pixels
-from indexer.errors import ConfigurationError
+from indexer.embedding.tower_files import TowerStore
+from indexer.errors import ConfigurationError, ModelMismatch
 from indexer.precision.gate import Gate
 from indexer.precision.records import SpaceRecords, Tuned
 from indexer.precision.samples import drawn_sample
 from indexer.processors import available_cores, processor_name
+from indexer.spaces import EmbeddingSpace
 
 _log = logging.getLogger(__name__)
 _BATCH_SIZES: Mapping[DeviceName, int] = {"cpu": 32, "cuda": 256}
@@ -81,7 +84,8 @@ def open_model(choice: ModelChoice) -> Iterator[Opened]:
     with _models_dir(choice) as models_dir:
         folder = models_dir / model.space.space_id
         running = Running(threads, choice.batch_size or _BATCH_SIZES[device])
-        builder, records = Builder(model, running, folder), SpaceRecords(folder)
+        builder = Builder(model, running, folder, partial(_converted_patches, choice, model.space))
+        records = SpaceRecords(folder)
         gate = Gate(builder, records, lambda: drawn_sample(model.preprocess.apply, model.space.image_size_px))
         yield Opened(builder, records, gate, device)
 
@@ -150,6 +154,24 @@ def _device(choice: ModelChoice) -> DeviceName:
     if choice.device == "cuda" and not torch.cuda.is_available():
         raise ConfigurationError("device is cuda, but torch finds no GPU here.", "Set device to cpu or auto.")
     return choice.device
+
+
+@contextmanager
+def _converted_patches(choice: ModelChoice, space: EmbeddingSpace) -> Iterator[Path]:
+    """Openvino's tower of patches. The first time the model is loaded once more: an embedder keeps no modules."""
+    from indexer.embedding import openvino_backend
+
+    with _models_dir(choice) as models_dir:
+        towers = TowerStore(models_dir / space.space_id, space, versions_of("openvino"))
+        found = towers.find("patches", "float32")
+        if found is None:
+            model = load_open_clip(choice)
+            if model.space != space:
+                raise ModelMismatch(f"The files of {space.model} are others than at the start.", "Start anew.")
+            found = towers.store(
+                "patches", "float32", lambda path: openvino_backend.save_converted(model, "patches", path)
+            )
+        yield found.path
 
 
 @contextmanager

@@ -8,6 +8,9 @@ from typing import Literal
 BackendName = Literal["torch", "openvino"]
 NumberFormat = Literal["float32", "bf16", "int8"]
 Tower = Literal["images", "texts"]
+ConvertedTower = Literal["images", "texts", "patches"]
+"""What is converted and kept; ``patches`` is the image tower opened up, see ``PatchModule``."""
+
 DeviceName = Literal["cpu", "cuda"]
 
 

@@ -12,7 +12,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,8 +22,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from indexer.embedding.numerics import NumberFormat, Numerics, Tower
+from indexer.embedding.numerics import ConvertedTower, NumberFormat, Numerics
 from indexer.embedding.openclip import LoadedModel
+from indexer.embedding.opened_tower import OpenedTower, RawPatches
+from indexer.embedding.patch_modules import PatchModule
+from indexer.embedding.patches import PatchTower
 from indexer.embedding.port import Pixels, TokenIds
 from indexer.embedding.towers import RawVectors, TowersEmbedder
 from indexer.errors import ConfigurationError, ModelMismatch
@@ -52,12 +55,17 @@ INT8_RECIPES = (Int8Recipe("every layer"), Int8Recipe("all but the first two lay
 """From the fastest to the most careful; the first whose vectors agree is taken."""
 
 
+ConvertedPatches = Callable[[], AbstractContextManager[Path]]
+"""Gives the graph of the patch tower for the length of a block, made first if there is none."""
+
+
 @dataclass(frozen=True, slots=True)
 class TowerFiles:
-    """Where the graphs of both towers lie (``.xml``, with a ``.bin`` of the same stem)."""
+    """Where the graphs of the towers lie (``.xml``, with a ``.bin`` of the same stem)."""
 
     images: Path
     texts: Path
+    patches: ConvertedPatches
 
 
 def check_installed() -> None:
@@ -98,29 +106,54 @@ class OpenVinoEmbedder(TowersEmbedder):
     """
 
     def __init__(
-        self, model: LoadedModel, files: TowerFiles, numerics: Numerics, *, threads: int, batch_size: int = 32
+        self,
+        model: LoadedModel,
+        files: TowerFiles,
+        numerics: Numerics,
+        *,
+        threads: int,
+        batch_size: int = 32,
     ) -> None:
         super().__init__(model, numerics, batch_size)
+        self._threads = threads
+        self._converted_patches = files.patches
         self._images = _request(files.images, numerics.images, threads)
         self._texts = _request(files.texts, numerics.texts, threads)
 
     def _run_images(self, pixels: Pixels) -> RawVectors:
-        return _inferred(self._images, pixels)
+        return _inferred(self._images, pixels)[0]
 
     def _run_texts(self, ids: TokenIds) -> RawVectors:
-        return _inferred(self._texts, ids)
+        return _inferred(self._texts, ids)[0]
+
+    def open_patches(self) -> PatchTower:
+        """See ``Embedder``: a further graph, in float32 where the image tower is int8."""
+        number_format: NumberFormat = "bf16" if self.numerics.images == "bf16" else "float32"
+        with self._converted_patches() as path:
+            request = _request(path, number_format, self._threads)
+        side_px = int(request.model_inputs[0].partial_shape[1].get_length())
+
+        def run(pixels: Pixels) -> RawPatches:
+            vectors, weights = _inferred(request, pixels)
+            return vectors, weights
+
+        return OpenedTower(f"openvino {number_format} on cpu", self._recipe, side_px, run, self._image_lock)
 
 
-def save_converted(model: LoadedModel, tower: Tower, path: Path) -> None:
+def save_converted(model: LoadedModel, tower: ConvertedTower, path: Path) -> None:
     """Converts a tower and writes it as ``path`` (``.xml``) and ``.bin``, weights in float32.
 
     Raises:
         ModelMismatch: openvino cannot convert it.
+        PatchesUnavailable: the tower's kind gives no vectors of patches.
     """
     openvino = _openvino()
-    if tower == "images":
-        side = model.space.image_size_px
+    if tower != "texts":
         module: torch.nn.Module = _ImageTower(model)
+        side = model.space.image_size_px
+        if tower == "patches":
+            module = PatchModule(model)
+            side = module.side_px
         example = torch.zeros((_EXAMPLES, side, side, 3), dtype=torch.uint8)
     else:
         module = _TextTower(model)
@@ -217,10 +250,10 @@ def _request(path: Path, number_format: NumberFormat, threads: int) -> Any:
         ) from error
 
 
-def _inferred(request: Any, rows: NDArray[np.uint8] | NDArray[np.int64]) -> RawVectors:
+def _inferred(request: Any, rows: NDArray[np.uint8] | NDArray[np.int64]) -> list[NDArray[np.float32]]:
+    """All outputs of a graph."""
     request.infer({0: np.ascontiguousarray(rows)}, share_inputs=True)
-    raw: RawVectors = np.array(request.get_output_tensor(0).data, dtype=np.float32)
-    return raw
+    return [np.array(output.data, dtype=np.float32) for output in request.output_tensors]
 
 
 def _has_weights(node: Any) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from PIL import Image
 
 from indexer.points import Vectors
 from indexer.spaces import EmbeddingSpace
+
+if TYPE_CHECKING:
+    from indexer.embedding.patches import PatchTower
 
 Pixels = NDArray[np.uint8]
 """Pictures ready for the image tower: uint8 (B, S, S, 3), RGB; a single one is (S, S, 3). Not yet normalised."""
@@ -81,6 +84,15 @@ class Embedder(Protocol):
         Raises:
             QueryTextEmpty: a text of which the tokenizer keeps nothing.
             ModelFailed: the model raised, or gave numbers that are not finite.
+        """
+        ...
+
+    def open_patches(self) -> PatchTower:
+        """Its image tower, opened up; may take as long as loading did the first time, so it belongs in a thread.
+
+        Raises:
+            PatchesUnavailable: the tower's kind gives no vectors of patches.
+            EmbedderError, StoreUnavailable: it cannot be converted, or the converted one not be kept.
         """
         ...
 

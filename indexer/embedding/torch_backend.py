@@ -10,6 +10,9 @@ import torch
 
 from indexer.embedding.numerics import DeviceName, Numerics
 from indexer.embedding.openclip import LoadedModel
+from indexer.embedding.opened_tower import OpenedTower, RawPatches
+from indexer.embedding.patch_modules import PatchModule
+from indexer.embedding.patches import PatchTower
 from indexer.embedding.port import Pixels, TokenIds
 from indexer.embedding.towers import RawVectors, TowersEmbedder
 
@@ -38,12 +41,24 @@ class TorchEmbedder(TowersEmbedder):
         batch_size: int = 32,
     ) -> None:
         super().__init__(model, Numerics("torch", precision, precision, device), batch_size)
+        self._model = model
         self._device = torch.device(device)
         self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         self._module = cast("Any", model.module)
         self._module.to(device=self._device, dtype=self._dtype, memory_format=torch.channels_last)
         self._scale = torch.from_numpy(model.preprocess.byte_scale).to(self._device)
         self._shift = torch.from_numpy(model.preprocess.byte_shift).to(self._device)
+
+    def open_patches(self) -> PatchTower:
+        """See ``Embedder``: the same tower, so nothing is loaded."""
+        module, device = PatchModule(self._model), self._device
+
+        def run(pixels: Pixels) -> RawPatches:
+            with torch.inference_mode():
+                vectors, weights = module(torch.from_numpy(np.require(pixels, requirements=["C", "W"])).to(device))
+                return vectors.cpu().numpy(), weights.cpu().numpy()
+
+        return OpenedTower(str(self.numerics), self._recipe, module.side_px, run, self._image_lock)
 
     def _run_images(self, pixels: Pixels) -> RawVectors:
         return self._eagerly(self._encode_images, pixels)

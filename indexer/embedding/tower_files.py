@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from indexer.atomic_file import replace_file, sync
-from indexer.embedding.numerics import NumberFormat, Tower
+from indexer.embedding.numerics import ConvertedTower, NumberFormat
 from indexer.errors import StoreUnavailable
 from indexer.spaces import EmbeddingSpace
 
@@ -59,7 +59,7 @@ class TowerStore:
         self._space = space
         self._versions = dict(versions)
 
-    def find(self, tower: Tower, number_format: NumberFormat) -> StoredTower | None:
+    def find(self, tower: ConvertedTower, number_format: NumberFormat) -> StoredTower | None:
         """A tower whose files are what was written, by these versions and for these weights; else None."""
         path = self._record_path(tower, number_format)
         try:
@@ -81,7 +81,7 @@ class TowerStore:
             return None
 
     def store(
-        self, tower: Tower, number_format: NumberFormat, write: Callable[[Path], None], note: str = ""
+        self, tower: ConvertedTower, number_format: NumberFormat, write: Callable[[Path], None], note: str = ""
     ) -> StoredTower:
         """Stores a tower in place of what there was.
 
@@ -126,7 +126,7 @@ class TowerStore:
             if old.stem != stem and time.time() - old.stat().st_mtime > _LEFT_ALONE_S:
                 old.unlink(missing_ok=True)
 
-    def _record_path(self, tower: Tower, number_format: NumberFormat) -> Path:
+    def _record_path(self, tower: ConvertedTower, number_format: NumberFormat) -> Path:
         return self._folder / f"{tower}-{number_format}.json"
 
 

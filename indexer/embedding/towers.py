@@ -13,6 +13,7 @@ from PIL import Image
 
 from indexer.embedding.numerics import Numerics
 from indexer.embedding.openclip import LoadedModel, tokenize_with
+from indexer.embedding.patches import PatchTower
 from indexer.embedding.port import LabelScale, Pixels, TokenIds, normalise_rows, padded_size
 from indexer.errors import ModelFailed, QueryTextEmpty
 from indexer.points import Vectors
@@ -82,6 +83,10 @@ class TowersEmbedder(ABC):
             if np.array_equal(row, self._blank):
                 raise QueryTextEmpty(f"Nothing is left to search for in the text {text!r}.", "Type a word.")
         return self._in_batches(ids, self._text_passes)
+
+    @abstractmethod
+    def open_patches(self) -> PatchTower:
+        """See ``Embedder``."""
 
     @abstractmethod
     def _run_images(self, pixels: Pixels) -> RawVectors:
