@@ -6,7 +6,7 @@ import argparse
 import json
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from indexer import bootstrap
 from indexer.cli.console import escaped, messages, output, plain_table
@@ -14,7 +14,9 @@ from indexer.cli.exit_codes import DONE
 from indexer.cli.flags import add_settings_flags, settings_of
 from indexer.precision.agreement import MIN_COSINE, MIN_OVERLAP
 from indexer.precision.samples import MEASURED, MIN_MEASURED
-from indexer.precision.tune import TuneReport, TuneRow, Tuning, report_json
+
+if TYPE_CHECKING:
+    from indexer.precision.tune import TuneReport, TuneRow, Tuning
 
 
 def add_command(commands: Any) -> None:
@@ -37,6 +39,8 @@ def add_command(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs ``tune``."""
+    from indexer.precision.tune import report_json
+
     settings = settings_of(arguments).settings
     logging.getLogger("indexer.precision").setLevel(logging.INFO)
     with bootstrap.tuning(settings, arguments.feed, arguments.sample) as tuning, messages().status("tuning") as status:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,6 +104,18 @@ def test_nothing_is_wired_at_import(path: Path) -> None:
     for node in ast.parse(path.read_text("utf-8")).body:
         if isinstance(node, ast.Expr):
             assert isinstance(node.value, ast.Constant), f"{name_of(path)} line {node.lineno} runs at import"
+
+
+def test_commands_that_need_no_model_do_not_wait_for_its_libraries() -> None:
+    """``status`` took five seconds of processor time while the command line imported torch."""
+    program = (
+        "import sys, indexer.cli.main, search_api.app, workers.__main__\n"
+        "print({'torch', 'open_clip', 'transformers', 'openvino'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=REPOSITORY, check=True, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == "set()\n"
 
 
 def test_no_committed_file_names_a_registry_or_this_machine() -> None:
