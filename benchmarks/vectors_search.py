@@ -132,11 +132,9 @@ class _Searcher:
 
     def search(self, vector: Vectors) -> list[int]:
         """Numbers of the products found."""
-        ranked = rank_products(
-            lambda count: self._shard.nearest(vector, count, exact=self._exact, where=self._where), LIMIT
-        )
-        points = self._shard.points([point.id for point in ranked])
-        return [int(points[point.id].payload.product_id.removeprefix("sku-")) for point in ranked]
+        ranked = rank_products(lambda count: self._shard.nearest(vector, count, self._where, exact=self._exact), LIMIT)
+        points = self._shard.points([group.best.id for group in ranked])
+        return [int(points[group.best.id].payload.product_id.removeprefix("sku-")) for group in ranked]
 
 
 def _answer(searcher: _Searcher, exam: Exam, request: Request, *, warm: bool) -> Answered:

@@ -9,13 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import qdrant_edge as edge
 from numpy.typing import NDArray
 
 from benchmarks.vectors_collection import brand_of
 from benchmarks.vectors_data import Products
 from benchmarks.vectors_truth import Mask
-from indexer.store.edge_shard import below, equals
+from indexer.store.filters import AnyOf, Filter, Range
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +23,7 @@ class Selection:
 
     name: str
     mask: Mask
-    where: tuple[edge.FieldCondition, ...] = ()
+    where: Filter | None = None
 
 
 def _every(products: Products) -> NDArray[np.bool_]:
@@ -38,22 +37,22 @@ SELECTIONS = {
         Selection(
             "0.1 %",
             lambda products: products.brand == 0,
-            (equals("brand", brand_of(0)),),
+            AnyOf("brand", (brand_of(0),)),
         ),
         Selection(
             "1 %",
             lambda products: products.brand == 1,
-            (equals("brand", brand_of(1)),),
+            AnyOf("brand", (brand_of(1),)),
         ),
         Selection(
             "10 %",
             lambda products: products.price_minor < 10_000,
-            (below("price_minor", 10_000),),
+            Range("price_minor", lt=10_000),
         ),
         Selection(
             "50 %",
             lambda products: products.in_stock,
-            (equals("in_stock", True),),
+            AnyOf("in_stock", (True,)),
         ),
     )
 }

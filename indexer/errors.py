@@ -35,7 +35,8 @@
     │   ├── StoreLocked               (retryable)
     │   ├── StoreUnavailable          (retryable)
     │   ├── StoreRefused
-    │   └── StoreDamaged
+    │   ├── StoreDamaged
+    │   └── CollectionOutdated
     ├── LedgerError                   the run ledger
     │   ├── RunNotFound
     │   ├── PromotionImpossible
@@ -54,6 +55,10 @@
     │   ├── QueryTextEmpty
     │   ├── QueryTextTooLong
     │   ├── BoxInvalid
+    │   ├── FilterInvalid
+    │   ├── FilterFieldUnknown
+    │   ├── CursorInvalid
+    │   ├── QueryNotPossible
     │   ├── ProductNotFound
     │   └── ProductImageNotFound
     └── Overloaded                    (retryable) more work than the bounded queues take
@@ -291,6 +296,12 @@ class StoreDamaged(StoreError):
     code = "store_damaged"
 
 
+class CollectionOutdated(StoreError):
+    """Points of an earlier version lack the fields that are asked for; the next index run adds them."""
+
+    code = "collection_outdated"
+
+
 class LedgerError(VitrineError):
     """The run ledger."""
 
@@ -400,6 +411,30 @@ class BoxInvalid(QueryError):
     """A box that is empty, lies outside the photo, or is too small to show anything."""
 
     code = "box_invalid"
+
+
+class FilterInvalid(QueryError):
+    """A filter whose values, bounds or nesting cannot be."""
+
+    code = "filter_invalid"
+
+
+class FilterFieldUnknown(QueryError):
+    """A filter or facet names a field that products do not have."""
+
+    code = "filter_field_unknown"
+
+
+class CursorInvalid(QueryError):
+    """A cursor that was changed, or that belongs to another query or catalog."""
+
+    code = "cursor_invalid"
+
+
+class QueryNotPossible(QueryError):
+    """A query that is well formed and cannot be answered: its parts do not go together, or the catalog lacks something."""
+
+    code = "query_not_possible"
 
 
 class ProductNotFound(QueryError):

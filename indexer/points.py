@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.identifiers import identifiers_of
 from indexer.products import CatalogProduct
 
 Vectors = NDArray[np.float32]
@@ -55,6 +56,11 @@ class PointPayload:
         image_sha256: of the picture's bytes, 64 hexadecimal digits.
         width_px, height_px: size of the upright picture.
         image_validator: to ask the picture's host with whether it is still the same; empty if that cannot be asked.
+        main: whether it is the product's indexed picture of the lowest position, as which exactly one is marked, so
+            that who asks for these alone meets every product once; None as an earlier version of this program wrote it.
+        tags: attributes that were told from the picture itself, by name; see ``indexer.tagging``. They belong to the
+            picture, so no feed or event changes them, and a changed picture has none.
+        tag_probabilities: of each tag's value, 0 to 1.
     """
 
     product_id: str
@@ -76,18 +82,41 @@ class PointPayload:
     width_px: int
     height_px: int
     image_validator: str = ""
+    main: bool | None = False
+    tags: Mapping[str, str] = field(default_factory=dict)
+    tag_probabilities: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def category_path(self) -> list[str]:
+        """Every level of the category, so that products are found by any: ``["Home", "Home > Kitchen"]``."""
+        return [CATEGORY_SEPARATOR.join(self.category[:level]) for level in range(1, len(self.category) + 1)]
+
+    @property
+    def attribute_names(self) -> list[str]:
+        """Names of the attributes and, beginning with ``tag.``, of the tags; sorted."""
+        return sorted([*self.attributes, *(f"{TAG_NAME_PREFIX}{name}" for name in self.tags)])
+
+    @property
+    def identifiers(self) -> list[str]:
+        """See ``identifiers_of``."""
+        return list(identifiers_of(self.product_id, self.attributes))
 
     def to_json(self, names: Collection[str] | None = None) -> dict[str, Any]:
-        """Plain JSON values for the store; ``from_json`` reads them back.
+        """Plain JSON values for the store, derived fields with them; ``from_json`` reads them back.
 
         Args:
             names: of the fields wanted; None for all.
         """
-        value = {name: getattr(self, name) for name in (_PAYLOAD_FIELDS if names is None else names)}
+        value = {name: getattr(self, name) for name in (_WRITTEN_FIELDS if names is None else names)}
         if "category" in value:
             value["category"] = list(self.category)
-        if "attributes" in value:
-            value["attributes"] = dict(self.attributes)
+        for name in _MAPPINGS:
+            if name in value:
+                value[name] = dict(value[name])
+        if names is None:
+            for name in _TAG_FIELDS:
+                if not value[name]:
+                    del value[name]  # most catalogs have none
         return value
 
     @classmethod
@@ -97,17 +126,39 @@ class PointPayload:
         Raises:
             KeyError: a field is missing: the point was not written by this program.
         """
-        known = {name: value[name] for name in _PAYLOAD_FIELDS if name != "image_validator"}
-        known["image_validator"] = value.get("image_validator", "")  # points of earlier versions have none
+        known = {name: value[name] for name in _FIRST_FIELDS}
+        # points of earlier versions have none
+        known["image_validator"] = value.get("image_validator", "")
+        known["main"] = value.get("main")
+        known |= {name: value.get(name, {}) for name in _TAG_FIELDS}
         known["category"] = tuple(known["category"])
         return cls(**known)
 
     def changed_fields(self, before: PointPayload) -> frozenset[str]:
-        """Names of the fields in which it differs from an earlier one."""
-        return frozenset(name for name in _PAYLOAD_FIELDS if getattr(self, name) != getattr(before, name))
+        """Names of the fields in which it differs from an earlier one, and of those that are derived from them."""
+        changed = {name for name in _PAYLOAD_FIELDS if getattr(self, name) != getattr(before, name)}
+        if not changed:
+            return frozenset()
+        if before.main is None:
+            return frozenset(changed.union(_SOURCES))
+        return frozenset(changed.union(name for name, sources in _SOURCES.items() if not sources.isdisjoint(changed)))
 
 
-_PAYLOAD_FIELDS = tuple(field.name for field in fields(PointPayload))
+TAG_NAME_PREFIX = "tag."
+"""Before the names of tags, where attributes of the feed stand beside them."""
+CATEGORY_SEPARATOR = " > "
+"""Between the levels of ``category_path``."""
+_PAYLOAD_FIELDS = tuple(item.name for item in fields(PointPayload))
+_TAG_FIELDS = ("tags", "tag_probabilities")
+_MAPPINGS = ("attributes", *_TAG_FIELDS)
+_FIRST_FIELDS = tuple(name for name in _PAYLOAD_FIELDS if name not in {"image_validator", "main", *_TAG_FIELDS})
+_SOURCES: Mapping[str, frozenset[str]] = {
+    "category_path": frozenset({"category"}),
+    "attribute_names": frozenset({"attributes", "tags"}),
+    "identifiers": frozenset({"attributes", "product_id"}),
+}
+"""Fields that are written to be asked for, and the fields that they are derived from."""
+_WRITTEN_FIELDS = (*_PAYLOAD_FIELDS, *_SOURCES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +198,7 @@ class StoredPoint:
 
 
 def payload_of(product: CatalogProduct, image: ImageFacts) -> PointPayload:
-    """The payload of one picture of a product."""
+    """The payload of one picture of a product; that of position 0 is taken for the main one, see ``with_main``."""
     return PointPayload(
         product_id=product.product_id,
         title=product.title,
@@ -168,7 +219,23 @@ def payload_of(product: CatalogProduct, image: ImageFacts) -> PointPayload:
         width_px=image.width_px,
         height_px=image.height_px,
         image_validator=image.validator,
+        main=image.position == 0,
     )
+
+
+def with_main(payloads: Mapping[uuid.UUID, PointPayload]) -> dict[uuid.UUID, PointPayload]:
+    """The same payloads with the main picture marked, and no other.
+
+    Args:
+        payloads: of all the points that one product is to have.
+    """
+    if not payloads:
+        return {}
+    main = min(payloads, key=lambda identity: (payloads[identity].position, identity))
+    return {
+        identity: payload if payload.main is (identity == main) else replace(payload, main=identity == main)
+        for identity, payload in payloads.items()
+    }
 
 
 def with_product_fields(payload: PointPayload, product: CatalogProduct) -> PointPayload:
@@ -182,7 +249,15 @@ def with_product_fields(payload: PointPayload, product: CatalogProduct) -> Point
         payload.height_px,
         payload.image_validator,
     )
-    return payload_of(product, facts)
+    made = with_tags_of(payload, payload_of(product, facts))
+    return made if made.main is payload.main else replace(made, main=payload.main)
+
+
+def with_tags_of(known: PointPayload, payload: PointPayload) -> PointPayload:
+    """A payload with the tags of another one of the same picture."""
+    if payload.tags == known.tags and payload.tag_probabilities == known.tag_probabilities:
+        return payload
+    return replace(payload, tags=known.tags, tag_probabilities=known.tag_probabilities)
 
 
 def utc_text(moment: datetime) -> str:

@@ -22,7 +22,7 @@ from indexer.events.port import Appended, Applied, EventLog, ProductEvent
 from indexer.indexing.run import IndexOptions
 from indexer.ledger.port import Failure, RunLedger, RunRecord
 from indexer.requests.port import RunOrder, RunRequest, WorkQueue
-from indexer.store.port import AsyncCollectionReader
+from indexer.store.async_reader import AsyncCollectionReader
 from search_api.feeds import FeedFolder
 
 _log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, Field
 
 from indexer.points import PointPayload, StoredPoint, is_remote
-from indexer.store.port import Hit
+from indexer.store.queries import Hit
 from search_api.query_embeddings import EmbeddingSource
 
 MAX_LIMIT = 100

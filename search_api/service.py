@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from indexer.errors import ProductNotFound, QueryTextEmpty, QueryTextTooLong
-from indexer.points import StoredPoint
+from indexer.points import StoredPoint, Vectors
 from indexer.processors import available_cores
-from indexer.store.port import AsyncCollectionReader, SearchAnswer, SearchQuery
+from indexer.store.async_reader import AsyncCollectionReader
+from indexer.store.queries import SearchAnswer, SearchQuery
 from search_api.model_gate import ModelGate
 from search_api.query_embeddings import EmbeddingFigures, EmbeddingSource, QueryEmbedding, QueryEmbeddings
 
@@ -120,6 +121,15 @@ class SearchService:
         embedding = QueryEmbedding(vectors[main.id], EmbeddingSource.INDEX)
         return await self._found(embedding, page, clock, exclude_product_id=product_id)
 
+    async def best_score(self, vector: Vectors) -> float:
+        """Cosine of a vector's best hit, float32 (D,); -1 where nothing is indexed.
+
+        Raises:
+            EmbedderError, StoreError
+        """
+        hits = (await self.reader().search(SearchQuery(vector, 1))).hits
+        return hits[0].score if hits else -1.0
+
     async def product(self, product_id: str) -> tuple[StoredPoint, ...]:
         """A product's points in order of position, at least one.
 
@@ -144,6 +154,15 @@ class SearchService:
     async def in_thread(self, work: Callable[[], _T]) -> _T:
         """Runs blocking work off the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    @property
+    def space_id(self) -> str:
+        """Of the model.
+
+        Raises:
+            ModelLoading, EmbedderError: there is none.
+        """
+        return self._gate.space_id
 
     def reader(self) -> AsyncCollectionReader:
         """The reader in the model's space.

@@ -27,7 +27,7 @@ from starlette.routing import Route
 
 warnings.filterwarnings("ignore", module="qdrant_client")
 
-_READING = {"query", "scroll", "count", "retrieve"}
+_READING = {"query", "scroll", "count", "retrieve", "facet"}
 
 
 class StandIn:
@@ -60,6 +60,7 @@ class StandIn:
                         ("POST", "/collections/{name}/points/scroll", self.scroll),
                         ("POST", "/collections/{name}/points/count", self.count),
                         ("POST", "/collections/{name}/points/query", self.query),
+                        ("POST", "/collections/{name}/facet", self.facet),
                         ("POST", "/collections/{name}/points/batch", self.change_points),
                     )
                 ],
@@ -129,7 +130,7 @@ class StandIn:
         wanted = models.UpdateCollection(**body)
         self._client.get_collection(name)
         self._note_threshold(name, wanted.optimizers_config)
-        return True
+        return self._client.update_collection(name, metadata=wanted.metadata)
 
     def _note_threshold(self, name: str, config: models.OptimizersConfigDiff | None) -> None:
         if config is not None and config.indexing_threshold is not None:
@@ -155,6 +156,7 @@ class StandIn:
             scroll_filter=wanted.filter,
             limit=wanted.limit or 10,
             offset=wanted.offset,
+            order_by=wanted.order_by,
             with_payload=wanted.with_payload or False,
             with_vectors=wanted.with_vector or False,
         )
@@ -163,6 +165,10 @@ class StandIn:
     def count(self, name: str, body: Any) -> Any:
         wanted = models.CountRequest(**body)
         return self._client.count(name, count_filter=wanted.filter, exact=True)
+
+    def facet(self, name: str, body: Any) -> Any:
+        wanted = models.FacetRequest(**body)
+        return self._client.facet(name, wanted.key, facet_filter=wanted.filter, limit=wanted.limit or 10, exact=True)
 
     def query(self, name: str, body: Any) -> Any:
         wanted = models.QueryRequest(**body)

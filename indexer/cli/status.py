@@ -17,7 +17,7 @@ from indexer.events.port import EventLog
 from indexer.indexing.dispatcher import QueueStatus
 from indexer.ledger.port import RunRecord
 from indexer.ledger.reindexes import ReindexRecord
-from indexer.store.port import CollectionStatus
+from indexer.store.queries import CollectionStatus
 
 _RUNS_LOOKED_AT = 200
 

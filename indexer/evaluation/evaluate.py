@@ -16,7 +16,8 @@ from indexer.evaluation.queries import LabelledQuery
 from indexer.images.decode import decode_image
 from indexer.images.limits import ImageLimits
 from indexer.points import Vectors
-from indexer.store.port import CollectionReader, SearchQuery
+from indexer.store.port import CollectionReader
+from indexer.store.queries import SearchQuery
 
 _CHUNK = 64
 _ALL = "all"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -13,9 +13,10 @@ from indexer.events.in_hand import InHand
 from indexer.events.merge import Deleted, Patched, Replaced, resolve
 from indexer.events.port import EventLog, ProductState
 from indexer.indexing.batch import ProductBatch
+from indexer.indexing.change import payload_updates
 from indexer.indexing.pipeline import IndexPipeline
 from indexer.ledger.port import BatchReport, Counts, Failure, RunPlan, Stage
-from indexer.points import PointPayload, StoredPoint, version_text, with_product_fields
+from indexer.points import PointPayload, StoredPoint, version_text, with_main, with_product_fields
 from indexer.store.port import Alias, BatchChange, CollectionWriter, PayloadUpdate
 
 _MAX_ROUNDS = 8
@@ -114,7 +115,7 @@ class EventApplier:
                 case Replaced() if not _has_all_pictures(points, outcome):
                     whole.append(outcome)
                 case Replaced() | Patched():
-                    changed = list(_payload_updates(points, outcome))
+                    changed = _payload_updates(points, outcome)
                     payloads += changed
                     tally.counts += Counts(payload_updates=len(changed), unchanged=len(points) - len(changed))
         for group in self._groups(whole, states, tally):
@@ -186,17 +187,13 @@ def _has_all_pictures(points: Sequence[StoredPoint], wanted: Replaced) -> bool:
     return there == named and all(point.payload.updated_at == version for point in points)
 
 
-def _payload_updates(points: Sequence[StoredPoint], outcome: Replaced | Patched) -> Iterable[PayloadUpdate]:
-    for point in points:
-        if isinstance(outcome, Replaced):
-            payload = with_product_fields(point.payload, outcome.product)
-        else:
-            payload = _with_fields(point.payload, outcome)
-        if payload != point.payload:
-            yield PayloadUpdate(point.id, payload)
+def _payload_updates(points: Sequence[StoredPoint], outcome: Replaced | Patched) -> tuple[PayloadUpdate, ...]:
+    return payload_updates(points, with_main({point.id: _changed(point.payload, outcome) for point in points}))
 
 
-def _with_fields(payload: PointPayload, outcome: Patched) -> PointPayload:
+def _changed(payload: PointPayload, outcome: Replaced | Patched) -> PointPayload:
+    if isinstance(outcome, Replaced):
+        return with_product_fields(payload, outcome.product)
     values = dict(outcome.fields)
     if "category" in values:
         values["category"] = tuple(values["category"])

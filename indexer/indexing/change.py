@@ -9,7 +9,18 @@ from uuid import UUID
 from indexer.errors import VitrineError
 from indexer.indexing.batch import ImageOutcome, IndexedBatch, ProductBatch
 from indexer.ledger.port import BatchReport, Counts, Failure, Stage
-from indexer.points import ImageFacts, Point, StoredPoint, Vectors, payload_of, point_id, with_product_fields
+from indexer.points import (
+    ImageFacts,
+    Point,
+    PointPayload,
+    StoredPoint,
+    Vectors,
+    payload_of,
+    point_id,
+    with_main,
+    with_product_fields,
+    with_tags_of,
+)
 from indexer.products import CatalogProduct, RowError
 from indexer.store.port import BatchChange, PayloadUpdate
 
@@ -128,46 +139,54 @@ def _product_change(product: CatalogProduct, outcomes: Sequence[ImageOutcome], a
     existing = at_hand.existing.get(product.product_id, ())
     there = {point.id: point for point in existing}
     donated = {point.id: point for point in at_hand.donated.get(product.product_id, ())}
-    points: dict[UUID, Point] = {}
-    payloads: dict[UUID, PayloadUpdate] = {}
-    settled: set[UUID] = set()
+    wanted: dict[UUID, PointPayload] = {}
+    vectors: dict[UUID, Vectors] = {}
     failed_positions = {outcome.position for outcome in outcomes if outcome.error is not None}
     for outcome in outcomes:
         if outcome.error is not None:
             continue
         identity = point_id(product.product_id, outcome.sha256)
-        if identity in settled:
+        if identity in wanted:
             continue  # the same picture twice in one product: the first position stands for both
-        settled.add(identity)
         facts = ImageFacts(
             outcome.position, outcome.ref, outcome.root, outcome.sha256, *outcome.size_px, outcome.validator
         )
+        given = donated.get(identity)
+        known = there.get(identity) or given
         payload = payload_of(product, facts)
+        wanted[identity] = payload if known is None else with_tags_of(known.payload, payload)
         if identity not in there:
-            given = donated.get(identity)
-            vector = at_hand.vectors[outcome.sha256] if given is None else given.vector
-            points[identity] = Point(identity, vector, payload)
-        elif there[identity].payload != payload:
-            changed = payload.changed_fields(there[identity].payload)
-            payloads[identity] = PayloadUpdate(identity, payload, changed)
+            vectors[identity] = at_hand.vectors[outcome.sha256] if given is None else given.vector
     stale: list[UUID] = []
     for point in existing:
-        if point.id in settled:
+        if point.id in wanted:
             continue
         if point.payload.position in failed_positions:
             # its successor could not be had: better an old picture with today's price than none
-            kept = with_product_fields(point.payload, product)
-            settled.add(point.id)
-            if kept != point.payload:
-                payloads[point.id] = PayloadUpdate(point.id, kept, kept.changed_fields(point.payload))
+            wanted[point.id] = with_product_fields(point.payload, product)
         else:
             stale.append(point.id)
     for given in donated.values():
-        if given.payload.position in failed_positions and given.id not in settled:
-            settled.add(given.id)
-            points[given.id] = replace(given, payload=with_product_fields(given.payload, product))
-    unchanged = len(settled) - len(points) - len(payloads)
-    return _ProductChange(tuple(points.values()), tuple(payloads.values()), tuple(stale), unchanged)
+        if given.payload.position in failed_positions and given.id not in wanted and given.id not in there:
+            wanted[given.id] = with_product_fields(given.payload, product)
+            vectors[given.id] = given.vector
+    wanted = with_main(wanted)
+    points = tuple(Point(identity, vector, wanted[identity]) for identity, vector in vectors.items())
+    payloads = payload_updates(existing, wanted)
+    return _ProductChange(points, payloads, tuple(stale), len(wanted) - len(points) - len(payloads))
+
+
+def payload_updates(existing: Sequence[StoredPoint], wanted: Mapping[UUID, PointPayload]) -> tuple[PayloadUpdate, ...]:
+    """What is to be written so that points of a product have the payloads wanted.
+
+    Args:
+        existing: as they are; those of which nothing is wanted are left alone.
+        wanted: as they are to be, by id.
+    """
+    changed = [point for point in existing if wanted.get(point.id, point.payload) != point.payload]
+    return tuple(
+        PayloadUpdate(point.id, wanted[point.id], wanted[point.id].changed_fields(point.payload)) for point in changed
+    )
 
 
 def _image_failure(product: CatalogProduct, outcome: ImageOutcome) -> Failure:

@@ -17,7 +17,8 @@ from indexer.ledger.port import Counts
 from indexer.ledger.reindexes import ReindexCheck
 from indexer.points import StoredPoint, Vectors
 from indexer.reindex.limits import VerifyLimits
-from indexer.store.port import CollectionReader, SearchQuery, VectorStore
+from indexer.store.port import CollectionReader, VectorStore
+from indexer.store.queries import SearchQuery
 
 RECALL_AT = 10
 GOLDEN_METRIC = "nDCG@10"

@@ -6,17 +6,29 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import numpy as np
 
 from indexer.errors import StoreDamaged, StoreUnavailable, VitrineError
 from indexer.points import StoredPoint, Vectors
-from indexer.spaces import EmbeddingSpace
+from indexer.store.edge_questions import ShardQuestions
 from indexer.store.edge_shard import EdgeShard
-from indexer.store.generations import GenerationFolders
-from indexer.store.port import Alias, CollectionStatus, Hit, SearchAnswer, SearchQuery, missing_alias
-from indexer.store.ranking import by_product, rank_products
+from indexer.store.filters import Filter
+from indexer.store.generations import GenerationFolders, GenerationRecord
+from indexer.store.port import Alias, missing_alias
+from indexer.store.queries import (
+    CollectionStatus,
+    FacetCount,
+    FacetQuery,
+    NearestQuery,
+    OrderedQuery,
+    PriceRange,
+    SearchAnswer,
+    SearchQuery,
+)
+from indexer.store.ranking import RankedPoint
 from indexer.store.tuning import IndexTuning
 
 
@@ -24,15 +36,13 @@ from indexer.store.tuning import IndexTuning
 class _OpenGeneration:
     """An open shard and how many queries are in it; closed when it is retired and the last one has left."""
 
-    collection: str
-    space: EmbeddingSpace
-    shard: EdgeShard
+    questions: ShardQuestions
     pointer: bytes
     queries: int = 0
     retired: bool = False
 
 
-class EdgeCollectionReader:
+class EdgeCollectionReader(ShardQuestions):
     """Reads one generation by name; see ``CollectionReader``.
 
     Args:
@@ -44,45 +54,20 @@ class EdgeCollectionReader:
 
     def __init__(self, folders: GenerationFolders, collection: str, tuning: IndexTuning, *, exact: bool) -> None:
         record = folders.record(collection)
-        self._collection = collection
-        self._space = record.space
-        self._detail = str(folders.folder(collection))
-        self._exact = exact
-        self._shard = EdgeShard.open(folders.shard(collection), tuning, points=record.points)
+        shard = EdgeShard.open(folders.shard(collection), tuning, points=record.points)
+        super().__init__(shard, _described(folders, collection, record, ""), exact=exact)
+        self._folders = folders
 
-    def search(self, query: SearchQuery) -> SearchAnswer:
+    def annotation(self, name: str) -> Mapping[str, Any] | None:
         """See ``CollectionReader``."""
-        return _found(self._shard, self._collection, query, exact=self._exact)
-
-    def product_points(self, product_ids: Sequence[str]) -> Mapping[str, tuple[StoredPoint, ...]]:
-        """See ``CollectionReader``."""
-        return by_product(self._shard.of_products(product_ids))
-
-    def vectors(self, ids: Sequence[UUID]) -> Mapping[UUID, Vectors]:
-        """See ``CollectionReader``."""
-        return self._shard.vectors(ids) if ids else {}
+        return self._folders.annotation(self.collection, name)
 
     def refresh(self) -> None:
         """See ``CollectionReader``; what is published does not change."""
 
-    def status(self) -> CollectionStatus:
-        """See ``CollectionReader``."""
-        shard = self._shard
-        return CollectionStatus("", self._collection, self._space, shard.count(), shard.indexed_count(), self._detail)
 
-    def close(self) -> None:
-        """See ``CollectionReader``."""
-        self._shard.close()
-
-
-def _found(shard: EdgeShard, collection: str, query: SearchQuery, *, exact: bool = False) -> SearchAnswer:
-    ranked = rank_products(
-        lambda count: shard.nearest(query.vector, count, query.exclude_product_id, exact=exact),
-        query.limit,
-        query.offset,
-    )
-    points = shard.points([point.id for point in ranked])
-    return SearchAnswer(tuple(Hit(point.product_id, point.score, points[point.id]) for point in ranked), collection)
+def _described(folders: GenerationFolders, collection: str, record: GenerationRecord, alias: str) -> CollectionStatus:
+    return CollectionStatus(alias, collection, record.space, 0, 0, str(folders.folder(collection)))
 
 
 class EdgeReader:
@@ -107,27 +92,58 @@ class EdgeReader:
 
     def search(self, query: SearchQuery) -> SearchAnswer:
         """See ``CollectionReader``."""
-        with self._generation() as generation:
-            return _found(generation.shard, generation.collection, query)
+        with self._generation() as questions:
+            return questions.search(query)
+
+    def nearest(self, query: NearestQuery) -> tuple[RankedPoint, ...]:
+        """See ``CollectionReader``."""
+        with self._generation() as questions:
+            return questions.nearest(query)
+
+    def facet(self, query: FacetQuery) -> tuple[FacetCount, ...]:
+        """See ``CollectionReader``."""
+        with self._generation() as questions:
+            return questions.facet(query)
+
+    def count_products(self, where: Filter | None = None) -> int:
+        """See ``CollectionReader``."""
+        with self._generation() as questions:
+            return questions.count_products(where)
+
+    def price_range(self, where: Filter | None = None) -> PriceRange | None:
+        """See ``CollectionReader``."""
+        with self._generation() as questions:
+            return questions.price_range(where)
+
+    def ordered(self, query: OrderedQuery) -> tuple[StoredPoint, ...]:
+        """See ``CollectionReader``."""
+        with self._generation() as questions:
+            return questions.ordered(query)
+
+    def points(self, ids: Sequence[UUID]) -> Mapping[UUID, StoredPoint]:
+        """See ``CollectionReader``."""
+        with self._generation() as questions:
+            return questions.points(ids)
 
     def product_points(self, product_ids: Sequence[str]) -> Mapping[str, tuple[StoredPoint, ...]]:
         """See ``CollectionReader``."""
-        with self._generation() as generation:
-            return by_product(generation.shard.of_products(product_ids))
+        with self._generation() as questions:
+            return questions.product_points(product_ids)
 
     def vectors(self, ids: Sequence[UUID]) -> Mapping[UUID, Vectors]:
         """See ``CollectionReader``."""
-        with self._generation() as generation:
-            return generation.shard.vectors(ids)
+        with self._generation() as questions:
+            return questions.vectors(ids)
+
+    def annotation(self, name: str) -> Mapping[str, Any] | None:
+        """See ``CollectionReader``."""
+        with self._generation() as questions:
+            return self._folders.annotation(questions.collection, name)
 
     def status(self) -> CollectionStatus:
         """See ``CollectionReader``."""
-        with self._generation() as generation:
-            shard, collection = generation.shard, generation.collection
-            detail = str(self._folders.folder(collection))
-            return CollectionStatus(
-                self._alias.name, collection, generation.space, shard.count(), shard.indexed_count(), detail
-            )
+        with self._generation() as questions:
+            return questions.status()
 
     def refresh(self) -> None:
         """Moves to the generation that the pointer names now, if it is another one.
@@ -157,10 +173,10 @@ class EdgeReader:
             if before is not None:
                 before.retired = True
         if before is not None and unused:
-            before.shard.close()
+            before.questions.close()
 
     @contextmanager
-    def _generation(self) -> Iterator[_OpenGeneration]:
+    def _generation(self) -> Iterator[ShardQuestions]:
         if self._open is None or self._follow_s == 0:
             self.refresh()
         with self._lock:
@@ -169,13 +185,13 @@ class EdgeReader:
                 raise StoreDamaged("The reader is closed.")
             generation.queries += 1
         try:
-            yield generation
+            yield generation.questions
         finally:
             with self._lock:
                 generation.queries -= 1
                 last_one_out = generation.retired and generation.queries == 0
             if last_one_out:
-                generation.shard.close()
+                generation.questions.close()
 
     def _open_current(self, pointer: bytes) -> _OpenGeneration:
         # a generation can be pruned between reading the pointer and opening the shard, if two runs end close together
@@ -195,7 +211,8 @@ class EdgeReader:
             if not shard.nearest(np.full(dim, dim**-0.5, dtype=np.float32), 1) and record.points:
                 shard.close()
                 raise StoreDamaged(f"No search reaches the points of {collection}.", "Roll back, or index again.")
-            return _OpenGeneration(collection, record.space, shard, pointer)
+            status = _described(self._folders, collection, record, self._alias.name)
+            return _OpenGeneration(ShardQuestions(shard, status), pointer)
         raise AssertionError("unreachable")
 
     def _pointer(self) -> bytes:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -17,11 +16,14 @@ from uuid import UUID
 import numpy as np
 import qdrant_edge as edge
 
-from indexer.errors import StoreDamaged, StoreError, StoreUnavailable
+from indexer.errors import StoreDamaged, StoreUnavailable
 from indexer.points import IMAGE_VECTOR, Point, PointPayload, StoredPoint, Vectors, image_vector
-from indexer.store.payload_indexes import PAYLOAD_INDEXES, FieldKind
+from indexer.store.edge_failures import REMEDIES, engine
+from indexer.store.filters import And, AnyOf, FieldKind, Filter, Not, Or, Range, engine_path, field_of_path
+from indexer.store.ordering import ById, ByValue, Step
+from indexer.store.payload_indexes import PAYLOAD_INDEXES, attribute_indexes
 from indexer.store.port import BatchChange, PayloadUpdate
-from indexer.store.ranking import RankedPoint
+from indexer.store.ranking import RANKED_FIELDS, RankedPoint, ranked_point
 from indexer.store.tuning import IndexTuning, Quantization
 
 _SCROLL_PAGE = 4096
@@ -72,13 +74,11 @@ class EdgeShard:
             optimizers=edge.EdgeOptimizersConfig(indexing_threshold=tuning.exact_below_kb(dim)),
             wal_enabled=False,
         )
-        with _engine(folder, StoreUnavailable):
+        with engine(folder, StoreUnavailable):
             folder.mkdir(parents=True)
-            shard = edge.EdgeShard.create(str(folder), config)
-            for field, kind in PAYLOAD_INDEXES.items():
-                shard.update(edge.UpdateOperation.create_field_index(field, _INDEXES[kind]))
-            shard.flush()
-        return cls(folder, shard, tuning)
+            shard = cls(folder, edge.EdgeShard.create(str(folder), config), tuning)
+        shard.create_missing_indexes()
+        return shard
 
     @classmethod
     def open(cls, folder: Path, tuning: IndexTuning, *, points: int | None = None) -> EdgeShard:
@@ -92,12 +92,24 @@ class EdgeShard:
         Raises:
             StoreDamaged: files are missing or unreadable, or points are missing.
         """
-        with _engine(folder, StoreDamaged):
+        with engine(folder, StoreDamaged):
             shard = cls(folder, edge.EdgeShard.load(str(folder)), tuning)
         if points is not None and (found := shard.count()) != points:
             shard.close()
-            raise StoreDamaged(f"The shard {folder} holds {found} points instead of {points}.", _REMEDIES[StoreDamaged])
+            raise StoreDamaged(f"The shard {folder} holds {found} points instead of {points}.", REMEDIES[StoreDamaged])
         return shard
+
+    def missing_indexes(self) -> dict[str, FieldKind]:
+        """Payload indexes that a new shard would have and this one has not: it is of an earlier version or setting."""
+        wanted = PAYLOAD_INDEXES | attribute_indexes(self._tuning.facet_attributes)
+        there = self.indexed_fields()
+        return {field: kind for field, kind in wanted.items() if field not in there}
+
+    def create_missing_indexes(self) -> None:
+        """Creates them; durable when this returns."""
+        for field, kind in self.missing_indexes().items():
+            self._update(edge.UpdateOperation.create_field_index(engine_path(field), _INDEXES[kind]))
+        self.flush()
 
     def upsert(self, points: Sequence[Point]) -> None:
         """Inserts or replaces points."""
@@ -144,32 +156,24 @@ class EdgeShard:
 
     def flush(self) -> None:
         """Makes everything written so far durable."""
-        with _engine(self._folder, StoreUnavailable):
+        with engine(self._folder, StoreUnavailable):
             self._shard.flush()
 
     def nearest(
-        self,
-        vector: Vectors,
-        count: int,
-        exclude_product_id: str | None = None,
-        *,
-        exact: bool = False,
-        where: Sequence[edge.FieldCondition] = (),
+        self, vector: Vectors, count: int, where: Filter | None = None, *, exact: bool = False
     ) -> list[RankedPoint]:
         """The ``count`` nearest points, best first.
 
         Args:
             vector: float32 (D,).
             count: points wanted.
-            exclude_product_id: whose points are left out.
-            exact: every vector is compared.
             where: what all of them must fulfil.
+            exact: every vector is compared.
         """
-        excluded = [] if exclude_product_id is None else _of_products([exclude_product_id]).must
         request = edge.QueryRequest(
             limit=count,
             query=edge.Query.Nearest(_given(vector), using=IMAGE_VECTOR),
-            filter=edge.Filter(must=list(where), must_not=excluded) if where or excluded else None,
+            filter=_filter(where),
             params=edge.SearchParams(
                 hnsw_ef=max(self._tuning.hnsw_ef, count),
                 exact=exact,
@@ -179,25 +183,46 @@ class EdgeShard:
                     oversampling=self._tuning.oversampling,
                 ),
             ),
-            with_payload=["product_id", "position"],
+            with_payload=list(RANKED_FIELDS),
         )
-        with _engine(self._folder, StoreDamaged):
+        with engine(self._folder, StoreDamaged):
             found = self._shard.query(request)
-        return [
-            RankedPoint(_uuid(hit.id), hit.payload["product_id"], hit.payload["position"], hit.score)
-            for hit in found
-            if hit.payload
-        ]
+        return [_ranked(hit) for hit in found if hit.payload]
+
+    def facet(self, field: str, where: Filter | None, limit: int) -> list[tuple[str | int | bool, int]]:
+        """Values of an indexed field and how many points have each, exactly; highest counts first."""
+        request = edge.FacetRequest(key=engine_path(field), limit=limit, exact=True, filter=_filter(where))
+        with engine(self._folder, StoreDamaged):
+            return [(hit.value, hit.count) for hit in self._shard.facet(request).hits]
+
+    def page(self, step: Step) -> list[StoredPoint]:
+        """A page of points in order of their ids or of a field's values."""
+        request = edge.ScrollRequest(
+            offset=step.first if isinstance(step, ById) else None,
+            limit=step.count,
+            filter=_filter(step.where),
+            with_payload=True,
+            with_vector=False,
+            order_by=_order(step) if isinstance(step, ByValue) else None,
+        )
+        with engine(self._folder, StoreDamaged):
+            records, _ = self._shard.scroll(request)
+        return [_stored(record) for record in records]
+
+    def payload_values(self, field: str, where: Filter | None) -> Iterator[Any]:
+        """A top-level field of every point that fulfils a filter."""
+        for record in self._scroll(_filter(where), with_payload=[field]):
+            yield (record.payload or {}).get(field)
 
     def points(self, ids: Sequence[UUID]) -> dict[UUID, StoredPoint]:
         """Points by id, with payload; unknown ids are left out."""
-        with _engine(self._folder, StoreDamaged):
+        with engine(self._folder, StoreDamaged):
             records = self._shard.retrieve(list(ids), with_payload=True, with_vector=False)
         return {_uuid(record.id): _stored(record) for record in records}
 
     def vectors(self, ids: Sequence[UUID]) -> dict[UUID, Vectors]:
         """Vectors by id, float32 (D,); unknown ids are left out."""
-        with _engine(self._folder, StoreDamaged):
+        with engine(self._folder, StoreDamaged):
             records = self._shard.retrieve(list(ids), with_payload=False, with_vector=True)
         return {_uuid(record.id): image_vector(record.vector) for record in records}
 
@@ -212,9 +237,10 @@ class EdgeShard:
         for record in self._scroll(None, with_payload=["product_id"]):
             yield (record.payload or {})["product_id"]
 
-    def count(self) -> int:
-        """Points in the shard."""
-        return self._shard.count(edge.CountRequest(exact=True))
+    def count(self, where: Filter | None = None) -> int:
+        """Points in the shard, or those that fulfil a filter, exactly."""
+        with engine(self._folder, StoreDamaged):
+            return self._shard.count(edge.CountRequest(exact=True, filter=_filter(where)))
 
     def indexed_count(self) -> int:
         """Points in the HNSW graph."""
@@ -222,7 +248,7 @@ class EdgeShard:
 
     def indexed_fields(self) -> dict[str, int]:
         """Payload fields that have an index, and how many points are in it."""
-        return {field: index.points for field, index in self._shard.info().payload_schema.items()}
+        return {field_of_path(path): index.points for path, index in self._shard.info().payload_schema.items()}
 
     def needs_optimizing(self) -> bool:
         """Whether so many points are outside the graph that comparing them one by one would be slow."""
@@ -233,7 +259,7 @@ class EdgeShard:
         self._shard.close()
 
     def _update(self, operation: edge.UpdateOperation) -> None:
-        with _engine(self._folder, StoreUnavailable):
+        with engine(self._folder, StoreUnavailable):
             self._shard.update(operation)
 
     def _scroll(self, where: edge.Filter | None, with_payload: bool | list[str]) -> Iterator[edge.Record]:
@@ -242,24 +268,47 @@ class EdgeShard:
             request = edge.ScrollRequest(
                 offset=offset, limit=_SCROLL_PAGE, filter=where, with_payload=with_payload, with_vector=False
             )
-            with _engine(self._folder, StoreDamaged):
+            with engine(self._folder, StoreDamaged):
                 records, offset = self._shard.scroll(request)
             yield from records
             if offset is None:
                 return
 
 
-def equals(field: str, value: str | int | bool) -> edge.FieldCondition:
-    """A condition on an indexed field: it has this value, or among others this one."""
-    # the binding takes Python's True for the integer 1, which no index of booleans has, and so finds nothing; numpy's
-    # is not an integer to it (0.9.0)
-    given: Any = np.bool_(value) if isinstance(value, bool) else value
-    return edge.FieldCondition(key=field, match=edge.MatchValue(given))
+def _filter(where: Filter | None) -> edge.Filter | None:
+    if where is None:
+        return None
+    condition = _condition(where)
+    return condition if isinstance(condition, edge.Filter) else edge.Filter(must=[condition])
 
 
-def below(field: str, limit: float) -> edge.FieldCondition:
-    """A condition on an indexed number: it is less than this."""
-    return edge.FieldCondition(key=field, range=edge.RangeFloat(lt=limit))
+def _condition(where: Filter) -> edge.Filter | edge.FieldCondition:
+    match where:
+        case And(parts):
+            return edge.Filter(must=[_condition(part) for part in parts])
+        case Or(parts):
+            return edge.Filter(should=[_condition(part) for part in parts])
+        case Not(part):
+            return edge.Filter(must_not=[_condition(part)])
+        case Range():
+            return edge.FieldCondition(key=engine_path(where.field), range=_range(where))
+        case AnyOf(field, values):
+            if not isinstance(values[0], bool):
+                return edge.FieldCondition(key=engine_path(field), match=edge.MatchAny(list(values)))  # type: ignore[arg-type]
+            # the binding takes Python's True for the integer 1, which no index of booleans has, and so finds nothing;
+            # numpy's is not an integer to it (0.9.0)
+            matches: list[Any] = [edge.MatchValue(np.bool_(value)) for value in values]  # type: ignore[arg-type]
+            return edge.Filter(should=[edge.FieldCondition(key=engine_path(field), match=match) for match in matches])
+
+
+def _range(where: Range) -> edge.RangeFloat | edge.RangeDateTime:
+    bounds: dict[str, Any] = dict(where.bounds())
+    return edge.RangeDateTime(**bounds) if where.is_of_moments else edge.RangeFloat(**bounds)
+
+
+def _order(step: ByValue) -> edge.OrderBy:
+    direction = edge.Direction.Desc if step.descending else edge.Direction.Asc
+    return edge.OrderBy(engine_path(step.field), direction)
 
 
 def _quantization(kind: Quantization) -> edge.QuantizationConfigType | None:
@@ -274,6 +323,10 @@ def _of_products(product_ids: Sequence[str]) -> edge.Filter:
     return edge.Filter(must=[edge.FieldCondition(key="product_id", match=edge.MatchAny(list(product_ids)))])
 
 
+def _ranked(hit: edge.ScoredPoint) -> RankedPoint:
+    return ranked_point(_uuid(hit.id), hit.score, hit.payload or {})
+
+
 def _stored(record: edge.Record) -> StoredPoint:
     return StoredPoint(_uuid(record.id), PointPayload.from_json(record.payload or {}))
 
@@ -285,30 +338,6 @@ def _given(vector: Vectors) -> Any:
 
 def _uuid(value: edge.PointId) -> UUID:
     return value if isinstance(value, UUID) else UUID(str(value))
-
-
-_REMEDIES: dict[type[StoreError], str] = {
-    StoreDamaged: "Roll back to the collection before it, or index the feed again.",
-    StoreUnavailable: "Check the disk's space and the folder's rights.",
-}
-_FAILURES: dict[type[StoreError], str] = {StoreDamaged: "cannot be read", StoreUnavailable: "cannot be written"}
-
-
-@contextmanager
-def _engine(folder: Path, kind: type[StoreError]) -> Iterator[None]:
-    """Turns what the engine raises, its panics too, into one of this program's errors."""
-    try:
-        yield
-    except Exception as error:
-        raise kind(f"The shard {folder} {_FAILURES[kind]}: {_first_line(error)}.", _REMEDIES[kind]) from error
-    except BaseException as panic:
-        if type(panic).__name__ != "PanicException":  # pyo3's, which no module exports
-            raise
-        raise kind(f"The shard {folder} {_FAILURES[kind]}: {_first_line(panic)}.", _REMEDIES[kind]) from panic
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300].rstrip(".")
 
 
 def optimize(folder: Path) -> None:

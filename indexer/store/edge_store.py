@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from indexer.errors import CollectionNotFound
 from indexer.spaces import EmbeddingSpace
@@ -13,7 +14,8 @@ from indexer.store.edge_shard import EdgeShard
 from indexer.store.edge_target import EdgeTargetWriter
 from indexer.store.edge_writer import EdgeWriter
 from indexer.store.generations import GenerationFolders
-from indexer.store.port import Alias, CollectionStatus
+from indexer.store.port import Alias
+from indexer.store.queries import CollectionStatus
 from indexer.store.threaded_reader import ThreadedReader
 from indexer.store.tuning import IndexTuning
 from indexer.store.writer_lock import WriterLock
@@ -107,6 +109,11 @@ class EdgeStore:
         """See ``VectorStore``; searches that are in a deleted generation end in it."""
         with self._locked():
             return self._folders.prune(alias, keep=keep)
+
+    def annotate(self, collection: str, name: str, value: Mapping[str, Any]) -> None:
+        """See ``VectorStore``; no lock is taken, as no shard is written to."""
+        self._check_exists(collection)
+        self._folders.annotate(collection, name, value)
 
     def collections(self) -> Sequence[CollectionStatus]:
         """See ``VectorStore``."""

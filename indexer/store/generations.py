@@ -10,6 +10,7 @@
         products--SPACE--000006/        the previous one, kept for a rollback
         products--SPACE--000007/        current; never changed again, so any number of processes may read it
           collection.json               space, what it was copied from, whether it is published
+          annotations/calibration.json  what was found out about its points since; replaced atomically
           shard/
         products--SPACE--000008/        being written, by an index run or a reindex
 """
@@ -19,7 +20,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -27,13 +28,14 @@ from pathlib import Path
 from typing import Any
 
 from indexer.atomic_file import replace_file
-from indexer.errors import StoreDamaged, StoreUnavailable
+from indexer.errors import CollectionNotFound, StoreDamaged, StoreUnavailable
 from indexer.points import utc_text
 from indexer.spaces import EmbeddingSpace
 from indexer.store.edge_files import copy_shard
 from indexer.store.port import Alias
 
 _GENERATION = re.compile(r"--(\d{6,})$")
+_ANNOTATION = re.compile(r"[a-z_]{1,40}")
 
 
 class Purpose(StrEnum):
@@ -136,7 +138,13 @@ class GenerationFolders:
         before, previous = self.current(alias), self.previous(alias)
         if not previous or self.record(before).based_on == previous:
             previous = before
+        if before:
+            self.carry_annotations(before, collection)
         self._point_to(alias, collection, previous)
+        if before:
+            # once more: who annotates takes no lock, writes, and then looks what is current; so either it was written
+            # before this, or its writer sees that there is a newer generation
+            self.carry_annotations(before, collection)
         self.mark_published(collection)
 
     def _point_to(self, alias: Alias, collection: str, previous: str) -> None:
@@ -180,6 +188,53 @@ class GenerationFolders:
     def write_record(self, collection: str, record: GenerationRecord) -> None:
         """Writes a collection's record, atomically and durably."""
         _write_json(self.folder(collection) / "collection.json", asdict(record) | {"space": record.space.to_json()})
+
+    def annotation(self, collection: str, name: str) -> dict[str, Any] | None:
+        """What a collection was annotated with under a name, None if it was not.
+
+        Raises:
+            StoreDamaged: it is unreadable.
+        """
+        try:
+            return _read_json(self._annotation(collection, name))
+        except FileNotFoundError:
+            return None
+
+    def annotate(self, collection: str, name: str, value: Mapping[str, Any]) -> None:
+        """Writes an annotation, atomically and durably, in place of one that there may be.
+
+        Args:
+            collection: published or not.
+            name: of letters and underscores.
+            value: JSON.
+
+        Raises:
+            CollectionNotFound: there is no such collection.
+            StoreUnavailable: the disk is full or not writable.
+        """
+        path = self._annotation(collection, name)
+        try:
+            path.parent.mkdir(exist_ok=True)
+        except FileNotFoundError as error:
+            raise CollectionNotFound(f"There is no collection {collection} any more.") from error
+        except OSError as error:
+            raise StoreUnavailable(f"{path.parent} cannot be made: {error.strerror}.", "Check the disk.") from error
+        _write_json(path, dict(value))
+
+    def carry_annotations(self, source: str, target: str) -> None:
+        """Gives a collection the annotations of another one that are newer than its own."""
+        for path in self.folder(source).glob("annotations/*.json"):
+            own = self._annotation(target, path.stem)
+            try:
+                if not own.exists() or own.stat().st_mtime_ns < path.stat().st_mtime_ns:
+                    self.annotate(target, path.stem, _read_json(path))
+            except FileNotFoundError:
+                continue  # removed meanwhile
+
+    def _annotation(self, collection: str, name: str) -> Path:
+        if not _ANNOTATION.fullmatch(name):
+            raise ValueError(f"{name!r} is no name of an annotation")
+        return self.folder(collection) / "annotations" / f"{name}.json"
 
     def next_name(self, alias: Alias) -> str:
         """A name that no collection of the alias has had."""

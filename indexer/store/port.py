@@ -9,12 +9,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 from uuid import UUID
 
 from indexer.errors import CollectionNotFound, SpaceMismatch, StoreError
 from indexer.points import Point, PointPayload, StoredPoint, Vectors
 from indexer.spaces import EmbeddingSpace
+from indexer.store.async_reader import AsyncCollectionReader
+from indexer.store.filters import Filter
+from indexer.store.queries import (
+    CollectionStatus,
+    FacetCount,
+    FacetQuery,
+    NearestQuery,
+    OrderedQuery,
+    PriceRange,
+    SearchAnswer,
+    SearchQuery,
+)
+from indexer.store.ranking import RankedPoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,61 +46,6 @@ class Alias:
     def name(self) -> str:
         """As the store spells it."""
         return f"{self.catalog}--{self.space_id}"
-
-
-@dataclass(frozen=True, slots=True)
-class SearchQuery:
-    """What to find.
-
-    Attributes:
-        vector: float32 (D,), length 1, of the alias's space.
-        limit: products wanted, at least 1.
-        offset: products to skip.
-        exclude_product_id: a product that is left out.
-    """
-
-    vector: Vectors
-    limit: int
-    offset: int = 0
-    exclude_product_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A found product: its best picture, and the cosine (-1..1, higher is nearer)."""
-
-    product_id: str
-    score: float
-    point: StoredPoint
-
-
-@dataclass(frozen=True, slots=True)
-class SearchAnswer:
-    """Products, best first, and the physical collection that answered."""
-
-    hits: tuple[Hit, ...]
-    collection: str
-
-
-@dataclass(frozen=True, slots=True)
-class CollectionStatus:
-    """Facts about a collection.
-
-    Attributes:
-        alias: that points to it, empty if none does.
-        collection: physical name.
-        space: of its embeddings.
-        points: pictures in it.
-        indexed_points: of these, in the HNSW graph; the rest is compared one by one, which is exact.
-        detail: where it lies, for people.
-    """
-
-    alias: str
-    collection: str
-    space: EmbeddingSpace
-    points: int
-    indexed_points: int
-    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +80,42 @@ class CollectionReader(Protocol):
     """Searches through an alias and follows it; safe to call from several threads.
 
     Every method raises ``CollectionNotFound`` while nothing is indexed, ``SpaceMismatch`` while only other spaces are,
-    ``StoreUnavailable`` or ``StoreDamaged`` if the store does not answer.
+    ``StoreUnavailable`` or ``StoreDamaged`` if the store does not answer. What counts or orders products, or filters by
+    one of ``DERIVED_FIELDS``, raises ``CollectionOutdated`` while points of earlier versions lack these.
     """
 
     def search(self, query: SearchQuery) -> SearchAnswer:
         """The nearest products, each once with its best picture; equal scores in order of product id."""
+        ...
+
+    def nearest(self, query: NearestQuery) -> tuple[RankedPoint, ...]:
+        """The nearest pictures, best first; equal scores by product id and position."""
+        ...
+
+    def facet(self, query: FacetQuery) -> tuple[FacetCount, ...]:
+        """Counts of products by value, exact; highest first, equal counts by value. Empty texts are left out.
+
+        A product counts with what its main picture's point says; so ``where`` is about products.
+
+        Raises:
+            FilterFieldUnknown, FilterInvalid: the field has no such values.
+        """
+        ...
+
+    def count_products(self, where: Filter | None = None) -> int:
+        """How many products fulfil a filter, exactly."""
+        ...
+
+    def price_range(self, where: Filter | None = None) -> PriceRange | None:
+        """Lowest and highest price of the products that fulfil a filter; None if none of them has a price."""
+        ...
+
+    def ordered(self, query: OrderedQuery) -> tuple[StoredPoint, ...]:
+        """Main points of products, in an order; fewer than asked for only at its end."""
+        ...
+
+    def points(self, ids: Sequence[UUID]) -> Mapping[UUID, StoredPoint]:
+        """Points by id; unknown ids are left out."""
         ...
 
     def product_points(self, product_ids: Sequence[str]) -> Mapping[str, tuple[StoredPoint, ...]]:
@@ -135,6 +124,10 @@ class CollectionReader(Protocol):
 
     def vectors(self, ids: Sequence[UUID]) -> Mapping[UUID, Vectors]:
         """Embeddings of points, float32 (D,); unknown ids are left out."""
+        ...
+
+    def annotation(self, name: str) -> Mapping[str, Any] | None:
+        """What the collection was annotated with under a name, None if it was not; see ``VectorStore.annotate``."""
         ...
 
     def status(self) -> CollectionStatus:
@@ -149,34 +142,6 @@ class CollectionReader(Protocol):
         ...
 
     def close(self) -> None:
-        """Releases files and connections."""
-        ...
-
-
-class AsyncCollectionReader(Protocol):
-    """A ``CollectionReader`` for an event loop, which it never blocks."""
-
-    async def search(self, query: SearchQuery) -> SearchAnswer:
-        """See ``CollectionReader``."""
-        ...
-
-    async def product_points(self, product_ids: Sequence[str]) -> Mapping[str, tuple[StoredPoint, ...]]:
-        """See ``CollectionReader``."""
-        ...
-
-    async def vectors(self, ids: Sequence[UUID]) -> Mapping[UUID, Vectors]:
-        """See ``CollectionReader``."""
-        ...
-
-    async def status(self) -> CollectionStatus:
-        """See ``CollectionReader``."""
-        ...
-
-    def refresh(self) -> None:
-        """See ``CollectionReader``; may block, so it is called from a thread."""
-        ...
-
-    async def close(self) -> None:
         """Releases files and connections."""
         ...
 
@@ -333,6 +298,23 @@ class VectorStore(Protocol):
 
         Raises:
             StoreLocked: another process is writing.
+        """
+        ...
+
+    def annotate(self, collection: str, name: str, value: Mapping[str, Any]) -> None:
+        """Keeps something that was found out about a collection with it, in place of what there was under that name.
+
+        It goes with the collection: index runs leave it, or carry it into the generation that they make; another
+        collection, as a reindex fills it, has none. Readers see it soon. No writer's lock is needed.
+
+        Args:
+            collection: physical name.
+            name: of letters and underscores.
+            value: JSON.
+
+        Raises:
+            CollectionNotFound: there is no such collection.
+            StoreUnavailable, StoreRefused: it could not be written.
         """
         ...
 

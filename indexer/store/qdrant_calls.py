@@ -5,12 +5,12 @@ Every write waits until the server has applied it, as the ledger acknowledges on
 
 from __future__ import annotations
 
+import json
 import ssl
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import grpc
@@ -21,11 +21,15 @@ from qdrant_client.http.exceptions import ApiException
 from indexer.errors import ConfigurationError
 from indexer.points import IMAGE_VECTOR, Point, PointPayload, StoredPoint, Vectors, image_vector
 from indexer.spaces import EmbeddingSpace
-from indexer.store.payload_indexes import FieldKind
-from indexer.store.port import PayloadUpdate, SearchQuery
+from indexer.store.filters import FieldKind, Filter, engine_path, field_of_path
+from indexer.store.ordering import ById, ByValue, Step
+from indexer.store.port import PayloadUpdate
+from indexer.store.qdrant_answers import Page, ServerCollection
 from indexer.store.qdrant_conversation import Ask
+from indexer.store.qdrant_filters import filter_json
 from indexer.store.qdrant_options import ServerAddress, ServerOptions
-from indexer.store.ranking import RankedPoint
+from indexer.store.queries import NearestQuery
+from indexer.store.ranking import RANKED_FIELDS, RankedPoint, ranked_point
 from indexer.store.tuning import IndexTuning, Quantization
 
 CLIENT_ERRORS = (ApiException, ResourceExhaustedResponse, grpc.RpcError, OSError, ValueError, AssertionError)
@@ -33,6 +37,8 @@ CLIENT_ERRORS = (ApiException, ResourceExhaustedResponse, grpc.RpcError, OSError
 
 _T = TypeVar("_T")
 _PAGE = 1000
+_ANNOTATION = "annotation_"
+"""Begins the names under which annotations are kept in a collection's metadata."""
 # mapped from disk, as in the embedded store: in memory they would take 0.7 kB a point, as much as the int8 vectors
 _SCHEMA: Mapping[FieldKind, models.PayloadSchemaParams] = {
     "keyword": models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, on_disk=True),
@@ -58,38 +64,6 @@ def connect(address: ServerAddress) -> QdrantClient:
 def connect_async(address: ServerAddress) -> AsyncQdrantClient:
     """A client for one event loop; it connects with the first call."""
     return _connected(AsyncQdrantClient, address)
-
-
-@dataclass(frozen=True, slots=True)
-class ServerCollection:
-    """What a server knows of a collection.
-
-    Attributes:
-        space: recorded when it was made; None for a collection that is not this program's.
-        purpose: recorded when it was made.
-        state: the server's word: green, yellow (building), grey, red.
-        indexed_points: in the HNSW graph, at most the number of points.
-        build_deferred: whether no graph is built yet, for a faster upload.
-    """
-
-    space: EmbeddingSpace | None
-    purpose: str
-    state: str
-    indexed_points: int
-    build_deferred: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[_T]):
-    """A part of many.
-
-    Attributes:
-        items: of this part.
-        next_start: where the next part begins; None if this is the last.
-    """
-
-    items: Sequence[_T]
-    next_start: Any
 
 
 class QdrantCalls:
@@ -163,7 +137,8 @@ class QdrantCalls:
 
     def create_payload_index(self, collection: str, field: str, kind: FieldKind) -> Ask[None]:
         """Makes a field fast to filter by."""
-        arguments = {"collection_name": collection, "field_name": field, "field_schema": _SCHEMA[kind], "wait": True}
+        name, schema = engine_path(field), _SCHEMA[kind]
+        arguments = {"collection_name": collection, "field_name": name, "field_schema": schema, "wait": True}
         return Ask("create_payload_index", arguments, _nothing)
 
     def build_index(self, collection: str, dim: int) -> Ask[None]:
@@ -171,15 +146,29 @@ class QdrantCalls:
         threshold = models.OptimizersConfigDiff(indexing_threshold=self._tuning.exact_below_kb(dim))
         return Ask("update_collection", {"collection_name": collection, "optimizers_config": threshold}, _nothing)
 
+    def annotation(self, collection: str, name: str) -> Ask[Mapping[str, Any] | None]:
+        """What a collection was annotated with; ``CollectionNotFound`` if there is none of that name."""
+
+        def read(info: models.CollectionInfo) -> Mapping[str, Any] | None:
+            written = (info.config.metadata or {}).get(f"{_ANNOTATION}{name}")
+            value: Mapping[str, Any] | None = json.loads(written) if isinstance(written, str) else None
+            return value
+
+        return Ask("get_collection", {"collection_name": collection}, read)
+
+    def annotate(self, collection: str, name: str, value: Mapping[str, Any]) -> Ask[None]:
+        """Keeps something with a collection; the server merges it with what else is recorded there."""
+        # as text: of nested values a server would merge the members, and gRPC would make numbers of another kind
+        metadata = {f"{_ANNOTATION}{name}": json.dumps(value)}
+        return Ask("update_collection", {"collection_name": collection, "metadata": metadata}, _nothing)
+
     def drop(self, collection: str) -> Ask[None]:
         """Deletes a collection; one that is not there is no error."""
         return Ask("delete_collection", {"collection_name": collection}, _nothing)
 
-    def nearest(
-        self, collection: str, query: SearchQuery, count: int, *, exact: bool = False
-    ) -> Ask[list[RankedPoint]]:
-        """The ``count`` nearest points, best first; with ``exact`` every vector is compared."""
-        excluded = query.exclude_product_id
+    def nearest(self, collection: str, query: NearestQuery, *, exact: bool = False) -> Ask[list[RankedPoint]]:
+        """The nearest points, best first; with ``exact`` every vector is compared."""
+        count = query.count
         params = models.SearchParams(
             hnsw_ef=max(self._tuning.hnsw_ef, count),
             exact=exact,
@@ -193,12 +182,35 @@ class QdrantCalls:
             "collection_name": collection,
             "query": query.vector.tolist(),
             "using": IMAGE_VECTOR,
-            "query_filter": models.Filter(must_not=[_any_of([excluded])]) if excluded is not None else None,
+            "query_filter": _filter(query.where),
             "limit": count,
-            "with_payload": ["product_id", "position"],
+            "with_payload": list(RANKED_FIELDS),
             "search_params": params,
         }
         return Ask("query_points", arguments, lambda found: [_ranked(hit) for hit in found.points if hit.payload])
+
+    def facet(self, collection: str, field: str, where: Filter | None, limit: int) -> Ask[list[tuple[Any, int]]]:
+        """Values of an indexed field and how many points have each, exactly; highest counts first."""
+        arguments = {"collection_name": collection, "key": engine_path(field), "limit": limit, "exact": True}
+        arguments["facet_filter"] = _filter(where)
+        return Ask("facet", arguments, lambda found: [(hit.value, hit.count) for hit in found.hits])
+
+    def page(self, collection: str, step: Step) -> Ask[list[StoredPoint]]:
+        """A page of points in order of their ids or of a field's values."""
+        arguments: dict[str, Any] = {"scroll_filter": _filter(step.where), "limit": step.count, "with_payload": True}
+        if isinstance(step, ById):
+            arguments["offset"] = None if step.first is None else str(step.first)
+        else:
+            arguments["order_by"] = _order(step)
+        arguments["collection_name"] = collection
+        return Ask("scroll", arguments, lambda found: [_stored(record) for record in found[0]])
+
+    def payload_values(self, collection: str, field: str, where: Filter | None, start: object) -> Ask[Page[Any]]:
+        """A page of a top-level field of every point that fulfils a filter; ``start`` as in ``of_products``."""
+        arguments = _scrolled(collection, start) | {"scroll_filter": _filter(where), "with_payload": [field]}
+        return Ask(
+            "scroll", arguments, lambda found: Page([(item.payload or {}).get(field) for item in found[0]], found[1])
+        )
 
     def points(self, collection: str, ids: Sequence[UUID]) -> Ask[dict[UUID, StoredPoint]]:
         """Points by id, with payload; unknown ids are left out."""
@@ -231,9 +243,10 @@ class QdrantCalls:
         arguments = _scrolled(collection, start) | {"with_payload": ["product_id"]}
         return Ask("scroll", arguments, lambda found: Page([item.payload["product_id"] for item in found[0]], found[1]))
 
-    def count(self, collection: str) -> Ask[int]:
-        """Points in a collection."""
-        return Ask("count", {"collection_name": collection, "exact": True}, lambda found: int(found.count))
+    def count(self, collection: str, where: Filter | None = None) -> Ask[int]:
+        """Points in a collection, or those that fulfil a filter, exactly."""
+        arguments = {"collection_name": collection, "count_filter": _filter(where), "exact": True}
+        return Ask("count", arguments, lambda found: int(found.count))
 
     def upsert(self, collection: str, points: Sequence[Point]) -> Ask[None]:
         """Inserts or replaces points."""
@@ -324,7 +337,17 @@ def _described(info: models.CollectionInfo) -> ServerCollection:
         state=info.status.value,
         indexed_points=info.indexed_vectors_count or 0,
         build_deferred=not info.config.optimizer_config.indexing_threshold,
+        indexed_fields=frozenset(field_of_path(path) for path in info.payload_schema or {}),
     )
+
+
+def _filter(where: Filter | None) -> models.Filter | None:
+    return None if where is None else models.Filter(**filter_json(where))
+
+
+def _order(step: ByValue) -> models.OrderBy:
+    direction = models.Direction.DESC if step.descending else models.Direction.ASC
+    return models.OrderBy(key=engine_path(step.field), direction=direction)
 
 
 def _any_of(product_ids: Sequence[str]) -> models.FieldCondition:
@@ -336,8 +359,7 @@ def _texts(ids: Sequence[UUID]) -> list[Any]:
 
 
 def _ranked(hit: models.ScoredPoint) -> RankedPoint:
-    payload = hit.payload or {}
-    return RankedPoint(UUID(str(hit.id)), payload["product_id"], payload["position"], hit.score)
+    return ranked_point(UUID(str(hit.id)), hit.score, hit.payload or {})
 
 
 def _stored(record: models.Record) -> StoredPoint:

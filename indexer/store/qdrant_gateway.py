@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
 from indexer.errors import VitrineError
 from indexer.points import Point
 from indexer.spaces import EmbeddingSpace
-from indexer.store.payload_indexes import SERVER_PAYLOAD_INDEXES
+from indexer.store.payload_indexes import SERVER_PAYLOAD_INDEXES, attribute_indexes
 from indexer.store.port import PayloadUpdate
-from indexer.store.qdrant_calls import CLIENT_ERRORS, QdrantCalls, ServerCollection, connect
+from indexer.store.qdrant_answers import ServerCollection
+from indexer.store.qdrant_calls import CLIENT_ERRORS, QdrantCalls, connect
 from indexer.store.qdrant_conversation import Ask, Conversation, begin, go_on, go_on_after
 from indexer.store.qdrant_failures import judged, store_error
 from indexer.store.qdrant_options import ServerAddress, ServerOptions
@@ -42,6 +43,7 @@ class QdrantGateway:
     ) -> None:
         self._client = client
         self._options = options
+        self._facet_attributes = tuning.facet_attributes
         self.calls = QdrantCalls(tuning, options)
         self.address = address
 
@@ -124,12 +126,24 @@ class QdrantGateway:
                 self._once(self.calls.create(collection, space, purpose))
 
         self._insist(create)
-        for field, kind in SERVER_PAYLOAD_INDEXES.items():
-            self.answer(self.calls.create_payload_index(collection, field, kind))
+        self._create_indexes(collection, frozenset())
+
+    def create_missing_indexes(self, collection: str) -> None:
+        """Makes the payload indexes that a collection of an earlier version or setting has not."""
+        self._create_indexes(collection, self.describe(collection).indexed_fields)
+
+    def _create_indexes(self, collection: str, there: Collection[str]) -> None:
+        for field, kind in (SERVER_PAYLOAD_INDEXES | attribute_indexes(self._facet_attributes)).items():
+            if field not in there:
+                self.answer(self.calls.create_payload_index(collection, field, kind))
 
     def build_index(self, collection: str, dim: int) -> None:
         """Lets the server build the graph and the quantized vectors; it does so beside its other work."""
         self.answer(self.calls.build_index(collection, dim))
+
+    def annotate(self, collection: str, name: str, value: Mapping[str, Any]) -> None:
+        """Keeps something with a collection; see ``VectorStore.annotate``."""
+        self.answer(self.calls.annotate(collection, name, value))
 
     def drop(self, collection: str) -> None:
         """Deletes a collection; one that is not there is no error."""

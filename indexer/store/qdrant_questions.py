@@ -1,19 +1,31 @@
-"""Questions of one call or more to a server's collections, whichever client asks them."""
+"""Questions to a server's collections through an alias, and what all questions have in common."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
-from indexer.errors import CollectionNotFound, StoreDamaged
+from indexer.errors import CollectionNotFound
 from indexer.points import StoredPoint, Vectors
-from indexer.store.port import Alias, CollectionStatus, Hit, SearchAnswer, SearchQuery, missing_alias
+from indexer.store.filters import Filter
+from indexer.store.port import Alias, missing_alias
 from indexer.store.qdrant_calls import QdrantCalls
+from indexer.store.qdrant_collection_questions import CollectionQuestions
 from indexer.store.qdrant_conversation import Conversation, asked
-from indexer.store.ranking import by_product, ranking
+from indexer.store.queries import (
+    CollectionStatus,
+    FacetCount,
+    FacetQuery,
+    NearestQuery,
+    OrderedQuery,
+    PriceRange,
+    SearchAnswer,
+    SearchQuery,
+)
+from indexer.store.ranking import RankedPoint
 
 _T = TypeVar("_T")
 _ALIAS_SEEN_S = 1.0
@@ -26,11 +38,39 @@ class Questions(Protocol):
         """See ``CollectionReader``."""
         ...
 
+    def nearest(self, query: NearestQuery) -> Conversation[tuple[RankedPoint, ...]]:
+        """See ``CollectionReader``."""
+        ...
+
+    def facet(self, query: FacetQuery) -> Conversation[tuple[FacetCount, ...]]:
+        """See ``CollectionReader``."""
+        ...
+
+    def count_products(self, where: Filter | None = None) -> Conversation[int]:
+        """See ``CollectionReader``."""
+        ...
+
+    def price_range(self, where: Filter | None = None) -> Conversation[PriceRange | None]:
+        """See ``CollectionReader``."""
+        ...
+
+    def ordered(self, query: OrderedQuery) -> Conversation[tuple[StoredPoint, ...]]:
+        """See ``CollectionReader``."""
+        ...
+
+    def points(self, ids: Sequence[UUID]) -> Conversation[Mapping[UUID, StoredPoint]]:
+        """See ``CollectionReader``."""
+        ...
+
     def product_points(self, product_ids: Sequence[str]) -> Conversation[Mapping[str, tuple[StoredPoint, ...]]]:
         """See ``CollectionReader``."""
         ...
 
     def vectors(self, ids: Sequence[UUID]) -> Conversation[Mapping[UUID, Vectors]]:
+        """See ``CollectionReader``."""
+        ...
+
+    def annotation(self, name: str) -> Conversation[Mapping[str, Any] | None]:
         """See ``CollectionReader``."""
         ...
 
@@ -41,73 +81,6 @@ class Questions(Protocol):
     def refresh(self) -> None:
         """See ``CollectionReader``."""
         ...
-
-
-class CollectionQuestions:
-    """To one collection by name.
-
-    Args:
-        calls: to the server.
-        collection: physical name.
-        exact: every vector is compared, none through the graph.
-        alias: that points to it, for its status.
-    """
-
-    def __init__(self, calls: QdrantCalls, collection: str, *, exact: bool = False, alias: str = "") -> None:
-        self._calls = calls
-        self._collection = collection
-        self._exact = exact
-        self._alias = alias
-
-    def search(self, query: SearchQuery) -> Conversation[SearchAnswer]:
-        """See ``CollectionReader``."""
-        calls, collection = self._calls, self._collection
-        ranks = ranking(query.limit, query.offset)
-        count = next(ranks)
-        while True:
-            nearest = yield from asked(calls.nearest(collection, query, count, exact=self._exact))
-            try:
-                count = ranks.send(nearest)
-            except StopIteration as end:
-                ranked = end.value
-                break
-        points: Mapping[UUID, StoredPoint] = {}
-        if ranked:
-            points = yield from asked(calls.points(collection, [point.id for point in ranked]))
-        hits = tuple(Hit(item.product_id, item.score, points[item.id]) for item in ranked if item.id in points)
-        return SearchAnswer(hits, collection)
-
-    def product_points(self, product_ids: Sequence[str]) -> Conversation[Mapping[str, tuple[StoredPoint, ...]]]:
-        """See ``CollectionReader``."""
-        points: list[StoredPoint] = []
-        start: object = None
-        while product_ids:
-            page = yield from asked(self._calls.of_products(self._collection, product_ids, start))
-            points += page.items
-            start = page.next_start
-            if start is None:
-                break
-        return by_product(points)
-
-    def vectors(self, ids: Sequence[UUID]) -> Conversation[Mapping[UUID, Vectors]]:
-        """See ``CollectionReader``."""
-        if not ids:
-            return {}
-        return (yield from asked(self._calls.vectors(self._collection, ids)))
-
-    def status(self) -> Conversation[CollectionStatus]:
-        """See ``CollectionReader``."""
-        there = yield from asked(self._calls.describe(self._collection))
-        if there.space is None:
-            raise StoreDamaged(
-                f"The collection {self._collection} does not record its embedding space.", "Index the feed again."
-            )
-        points = yield from asked(self._calls.count(self._collection))
-        indexed = min(there.indexed_points, points)
-        return CollectionStatus(self._alias, self._collection, there.space, points, indexed, f"server, {there.state}")
-
-    def refresh(self) -> None:
-        """See ``CollectionReader``; every question goes to the server."""
 
 
 class AliasQuestions:
@@ -126,10 +99,35 @@ class AliasQuestions:
         self._alias = alias
         self._seen: tuple[float, str] = (float("-inf"), "")
         self._looking = threading.Lock()
+        self._current: set[str] = set()
 
     def search(self, query: SearchQuery) -> Conversation[SearchAnswer]:
         """See ``CollectionReader``."""
         return self._ask(lambda questions: questions.search(query))
+
+    def nearest(self, query: NearestQuery) -> Conversation[tuple[RankedPoint, ...]]:
+        """See ``CollectionReader``."""
+        return self._ask(lambda questions: questions.nearest(query))
+
+    def facet(self, query: FacetQuery) -> Conversation[tuple[FacetCount, ...]]:
+        """See ``CollectionReader``."""
+        return self._ask(lambda questions: questions.facet(query))
+
+    def count_products(self, where: Filter | None = None) -> Conversation[int]:
+        """See ``CollectionReader``."""
+        return self._ask(lambda questions: questions.count_products(where))
+
+    def price_range(self, where: Filter | None = None) -> Conversation[PriceRange | None]:
+        """See ``CollectionReader``."""
+        return self._ask(lambda questions: questions.price_range(where))
+
+    def ordered(self, query: OrderedQuery) -> Conversation[tuple[StoredPoint, ...]]:
+        """See ``CollectionReader``."""
+        return self._ask(lambda questions: questions.ordered(query))
+
+    def points(self, ids: Sequence[UUID]) -> Conversation[Mapping[UUID, StoredPoint]]:
+        """See ``CollectionReader``."""
+        return self._ask(lambda questions: questions.points(ids))
 
     def product_points(self, product_ids: Sequence[str]) -> Conversation[Mapping[str, tuple[StoredPoint, ...]]]:
         """See ``CollectionReader``."""
@@ -138,6 +136,10 @@ class AliasQuestions:
     def vectors(self, ids: Sequence[UUID]) -> Conversation[Mapping[UUID, Vectors]]:
         """See ``CollectionReader``."""
         return self._ask(lambda questions: questions.vectors(ids))
+
+    def annotation(self, name: str) -> Conversation[Mapping[str, Any] | None]:
+        """See ``CollectionReader``."""
+        return self._ask(lambda questions: questions.annotation(name))
 
     def status(self) -> Conversation[CollectionStatus]:
         """See ``CollectionReader``."""
@@ -159,7 +161,7 @@ class AliasQuestions:
             return (yield from question(self._questions(now)))
 
     def _questions(self, collection: str) -> CollectionQuestions:
-        return CollectionQuestions(self._calls, collection, alias=self._alias.name)
+        return CollectionQuestions(self._calls, collection, alias=self._alias.name, current=self._current)
 
     def _collection(self) -> Conversation[str]:
         seen_s, collection = self._seen

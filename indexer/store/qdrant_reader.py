@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from indexer.points import StoredPoint, Vectors
-from indexer.store.port import CollectionStatus, SearchAnswer, SearchQuery
+from indexer.store.filters import Filter
 from indexer.store.qdrant_async_gateway import AsyncQdrantGateway
 from indexer.store.qdrant_gateway import QdrantGateway
 from indexer.store.qdrant_questions import Questions
+from indexer.store.queries import (
+    CollectionStatus,
+    FacetCount,
+    FacetQuery,
+    NearestQuery,
+    OrderedQuery,
+    PriceRange,
+    SearchAnswer,
+    SearchQuery,
+)
+from indexer.store.ranking import RankedPoint
 
 
 class QdrantReader:
@@ -28,6 +40,30 @@ class QdrantReader:
         """See ``CollectionReader``."""
         return self._gateway.converse(self._questions.search(query))
 
+    def nearest(self, query: NearestQuery) -> tuple[RankedPoint, ...]:
+        """See ``CollectionReader``."""
+        return self._gateway.converse(self._questions.nearest(query))
+
+    def facet(self, query: FacetQuery) -> tuple[FacetCount, ...]:
+        """See ``CollectionReader``."""
+        return self._gateway.converse(self._questions.facet(query))
+
+    def count_products(self, where: Filter | None = None) -> int:
+        """See ``CollectionReader``."""
+        return self._gateway.converse(self._questions.count_products(where))
+
+    def price_range(self, where: Filter | None = None) -> PriceRange | None:
+        """See ``CollectionReader``."""
+        return self._gateway.converse(self._questions.price_range(where))
+
+    def ordered(self, query: OrderedQuery) -> tuple[StoredPoint, ...]:
+        """See ``CollectionReader``."""
+        return self._gateway.converse(self._questions.ordered(query))
+
+    def points(self, ids: Sequence[UUID]) -> Mapping[UUID, StoredPoint]:
+        """See ``CollectionReader``."""
+        return self._gateway.converse(self._questions.points(ids))
+
     def product_points(self, product_ids: Sequence[str]) -> Mapping[str, tuple[StoredPoint, ...]]:
         """See ``CollectionReader``."""
         return self._gateway.converse(self._questions.product_points(product_ids))
@@ -35,6 +71,10 @@ class QdrantReader:
     def vectors(self, ids: Sequence[UUID]) -> Mapping[UUID, Vectors]:
         """See ``CollectionReader``."""
         return self._gateway.converse(self._questions.vectors(ids))
+
+    def annotation(self, name: str) -> Mapping[str, Any] | None:
+        """See ``CollectionReader``."""
+        return self._gateway.converse(self._questions.annotation(name))
 
     def status(self) -> CollectionStatus:
         """See ``CollectionReader``."""
@@ -64,6 +104,30 @@ class AsyncQdrantReader:
         """See ``CollectionReader``."""
         return await self._gateway.converse(self._questions.search(query))
 
+    async def nearest(self, query: NearestQuery) -> tuple[RankedPoint, ...]:
+        """See ``CollectionReader``."""
+        return await self._gateway.converse(self._questions.nearest(query))
+
+    async def facet(self, query: FacetQuery) -> tuple[FacetCount, ...]:
+        """See ``CollectionReader``."""
+        return await self._gateway.converse(self._questions.facet(query))
+
+    async def count_products(self, where: Filter | None = None) -> int:
+        """See ``CollectionReader``."""
+        return await self._gateway.converse(self._questions.count_products(where))
+
+    async def price_range(self, where: Filter | None = None) -> PriceRange | None:
+        """See ``CollectionReader``."""
+        return await self._gateway.converse(self._questions.price_range(where))
+
+    async def ordered(self, query: OrderedQuery) -> tuple[StoredPoint, ...]:
+        """See ``CollectionReader``."""
+        return await self._gateway.converse(self._questions.ordered(query))
+
+    async def points(self, ids: Sequence[UUID]) -> Mapping[UUID, StoredPoint]:
+        """See ``CollectionReader``."""
+        return await self._gateway.converse(self._questions.points(ids))
+
     async def product_points(self, product_ids: Sequence[str]) -> Mapping[str, tuple[StoredPoint, ...]]:
         """See ``CollectionReader``."""
         return await self._gateway.converse(self._questions.product_points(product_ids))
@@ -71,6 +135,10 @@ class AsyncQdrantReader:
     async def vectors(self, ids: Sequence[UUID]) -> Mapping[UUID, Vectors]:
         """See ``CollectionReader``."""
         return await self._gateway.converse(self._questions.vectors(ids))
+
+    async def annotation(self, name: str) -> Mapping[str, Any] | None:
+        """See ``CollectionReader``."""
+        return await self._gateway.converse(self._questions.annotation(name))
 
     async def status(self) -> CollectionStatus:
         """See ``CollectionReader``."""

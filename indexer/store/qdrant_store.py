@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 from indexer.spaces import EmbeddingSpace
-from indexer.store.port import Alias, AsyncCollectionReader, CollectionStatus
+from indexer.store.async_reader import AsyncCollectionReader
+from indexer.store.port import Alias
 from indexer.store.qdrant_aliases import PREVIOUS_SUFFIX, QdrantAliases
 from indexer.store.qdrant_async_gateway import AsyncQdrantGateway
+from indexer.store.qdrant_collection_questions import CollectionQuestions
 from indexer.store.qdrant_gateway import QdrantGateway
 from indexer.store.qdrant_options import ServerOptions
-from indexer.store.qdrant_questions import AliasQuestions, CollectionQuestions
+from indexer.store.qdrant_questions import AliasQuestions
 from indexer.store.qdrant_reader import AsyncQdrantReader, QdrantReader
 from indexer.store.qdrant_writer import QdrantTargetWriter, QdrantWriter, check_exists
+from indexer.store.queries import CollectionStatus
 from indexer.store.threaded_reader import ThreadedReader
 
 
@@ -86,6 +90,11 @@ class QdrantStore:
         for name in removed:
             self._gateway.drop(name)
         return removed
+
+    def annotate(self, collection: str, name: str, value: Mapping[str, Any]) -> None:
+        """See ``VectorStore``."""
+        check_exists(self._gateway, collection)
+        self._gateway.annotate(collection, name, value)
 
     def collections(self) -> Sequence[CollectionStatus]:
         """See ``VectorStore``."""

@@ -11,8 +11,8 @@ from indexer.spaces import EmbeddingSpace
 from indexer.store.donor import donated_points
 from indexer.store.port import Alias, BatchChange, CollectionReader
 from indexer.store.qdrant_aliases import QdrantAliases
+from indexer.store.qdrant_collection_questions import CollectionQuestions
 from indexer.store.qdrant_gateway import QdrantGateway
-from indexer.store.qdrant_questions import CollectionQuestions
 
 INDEX_PURPOSE = "index"
 REINDEX_PURPOSE = "reindex"

@@ -5,12 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from indexer.points import StoredPoint, Vectors
 from indexer.processors import available_cores
-from indexer.store.port import CollectionReader, CollectionStatus, SearchAnswer, SearchQuery
+from indexer.store.filters import Filter
+from indexer.store.port import CollectionReader
+from indexer.store.queries import (
+    CollectionStatus,
+    FacetCount,
+    FacetQuery,
+    NearestQuery,
+    OrderedQuery,
+    PriceRange,
+    SearchAnswer,
+    SearchQuery,
+)
+from indexer.store.ranking import RankedPoint
 
 _T = TypeVar("_T")
 _SPARE_THREADS = 2
@@ -31,6 +43,30 @@ class ThreadedReader:
         """See ``CollectionReader``."""
         return await self._asked(lambda: self._reader.search(query))
 
+    async def nearest(self, query: NearestQuery) -> tuple[RankedPoint, ...]:
+        """See ``CollectionReader``."""
+        return await self._asked(lambda: self._reader.nearest(query))
+
+    async def facet(self, query: FacetQuery) -> tuple[FacetCount, ...]:
+        """See ``CollectionReader``."""
+        return await self._asked(lambda: self._reader.facet(query))
+
+    async def count_products(self, where: Filter | None = None) -> int:
+        """See ``CollectionReader``."""
+        return await self._asked(lambda: self._reader.count_products(where))
+
+    async def price_range(self, where: Filter | None = None) -> PriceRange | None:
+        """See ``CollectionReader``."""
+        return await self._asked(lambda: self._reader.price_range(where))
+
+    async def ordered(self, query: OrderedQuery) -> tuple[StoredPoint, ...]:
+        """See ``CollectionReader``."""
+        return await self._asked(lambda: self._reader.ordered(query))
+
+    async def points(self, ids: Sequence[UUID]) -> Mapping[UUID, StoredPoint]:
+        """See ``CollectionReader``."""
+        return await self._asked(lambda: self._reader.points(ids))
+
     async def product_points(self, product_ids: Sequence[str]) -> Mapping[str, tuple[StoredPoint, ...]]:
         """See ``CollectionReader``."""
         return await self._asked(lambda: self._reader.product_points(product_ids))
@@ -38,6 +74,10 @@ class ThreadedReader:
     async def vectors(self, ids: Sequence[UUID]) -> Mapping[UUID, Vectors]:
         """See ``CollectionReader``."""
         return await self._asked(lambda: self._reader.vectors(ids))
+
+    async def annotation(self, name: str) -> Mapping[str, Any] | None:
+        """See ``CollectionReader``."""
+        return await self._asked(lambda: self._reader.annotation(name))
 
     async def status(self) -> CollectionStatus:
         """See ``CollectionReader``."""

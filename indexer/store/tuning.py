@@ -1,4 +1,4 @@
-"""Numbers that decide how a collection is built and searched."""
+"""What decides how a collection is built and searched."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import Literal
 
 Quantization = Literal["none", "int8", "4bit"]
 """How the copies of the vectors that searches compare are kept in memory; the originals rescore what they find."""
+
+DEFAULT_FACET_ATTRIBUTES = ("color", "size", "material", "pattern", "gender", "season", "age_group")
+"""Google's attributes that shops filter by."""
 
 _BYTES_PER_KB = 1024
 _FLOAT32_BYTES = 4
@@ -24,6 +27,7 @@ class IndexTuning:
         hnsw_ef: candidates while it is searched, at least the number of points fetched.
         oversampling: how many times the points wanted are fetched by quantized vectors, then rescored by the originals.
         quantization: of a collection when it is made, for good; searches with ``none`` compare the originals in any.
+        facet_attributes: names of attributes, in lower case, with a payload index of their own.
     """
 
     exact_below: int = 10_000
@@ -32,6 +36,7 @@ class IndexTuning:
     hnsw_ef: int = 512
     oversampling: float = 2.0
     quantization: Quantization = "int8"
+    facet_attributes: tuple[str, ...] = DEFAULT_FACET_ATTRIBUTES
 
     def exact_below_kb(self, dim: int) -> int:
         """``exact_below`` as the engine counts: kilobytes of float32 vectors of that dimension, at least 1."""

@@ -16,10 +16,11 @@ from qdrant_client import QdrantClient
 from indexer.errors import CollectionNotFound, SpaceMismatch
 from indexer.points import Point, Vectors, with_product_fields
 from indexer.store.edge_store import EdgeStore
-from indexer.store.port import Alias, BatchChange, PayloadUpdate, SearchQuery, VectorStore
+from indexer.store.port import Alias, BatchChange, PayloadUpdate, VectorStore
 from indexer.store.qdrant_gateway import QdrantGateway
 from indexer.store.qdrant_options import ServerAddress, ServerOptions
 from indexer.store.qdrant_store import QdrantStore
+from indexer.store.queries import SearchQuery
 from indexer.store.tuning import IndexTuning
 from tests.points import DIM, made_up_point, made_up_product, made_up_space, unit_vector
 from tests.qdrant_server import REAL_URL, remove_catalog
@@ -553,3 +554,63 @@ def test_a_writer_can_be_opened_again_inside_an_exclusive_block(store: VectorSto
         store.prune(alias)
     assert sorted(found(store, alias, unit_vector(1), 5)) == ["p1", "p2"]
     publish(store, alias, made_up_point("p3", 0, seed=3))
+
+
+NOTE: dict[str, Any] = {"version": 1, "means": [0.1, -2.5e-7, 3], "photo": None, "words": {"ключ": "слово"}, "ok": True}
+
+
+def test_an_annotation_is_kept_with_its_collection(store: VectorStore, alias: Alias) -> None:
+    collection = publish(store, alias, made_up_point("p1", 0, seed=1))
+    reader = store.reader(alias)
+    assert reader.annotation("calibration") is None
+    store.annotate(collection, "calibration", NOTE)
+    store.annotate(collection, "another", {"is": "another"})
+    assert reader.annotation("calibration") == NOTE
+    assert store.collection_reader(collection).annotation("calibration") == NOTE
+    store.annotate(collection, "calibration", {"version": 2})  # as a whole, not merged
+    assert reader.annotation("calibration") == {"version": 2}
+    assert reader.annotation("another") == {"is": "another"}
+    status = reader.status()
+    assert (status.space, status.collection, status.points) == (SPACE, collection, 1)
+
+    async def ask() -> Any:
+        opened = store.async_reader(alias)
+        try:
+            return await opened.annotation("calibration"), await opened.annotation("none")
+        finally:
+            await opened.close()
+
+    assert asyncio.run(ask()) == ({"version": 2}, None)
+
+
+def test_index_runs_leave_annotations_and_a_new_target_has_none(store: VectorStore, alias: Alias) -> None:
+    old = publish(store, alias, made_up_point("p1", 0, seed=1))
+    store.annotate(old, "calibration", NOTE)
+    for number in range(2, 5):
+        now = publish(store, alias, made_up_point(f"p{number}", 0, seed=number))
+        assert store.reader(alias).annotation("calibration") == NOTE
+    target = fill(store, alias, made_up_point("p9", 0, seed=9))
+    store.promote(alias, target)
+    assert store.reader(alias).annotation("calibration") is None
+    store.annotate(target, "calibration", {"of": "the target"})
+    store.promote(alias, now)
+    assert store.reader(alias).annotation("calibration") == NOTE
+
+
+def test_an_annotation_made_while_a_run_writes_is_not_lost(store: VectorStore, alias: Alias) -> None:
+    collection = publish(store, alias, made_up_point("p1", 0, seed=1))
+    store.annotate(collection, "calibration", {"version": 1})
+    writer = store.writer(alias, SPACE)
+    writer.write(BatchChange(points=(made_up_point("p2", 0, seed=2),)))
+    store.annotate(collection, "calibration", {"version": 2})  # takes no lock
+    writer.publish()
+    writer.close()
+    reader = store.reader(alias)
+    assert reader.status().points == 2
+    assert reader.annotation("calibration") == {"version": 2}
+
+
+def test_a_collection_that_is_not_there_cannot_be_annotated(store: VectorStore, alias: Alias) -> None:
+    publish(store, alias, made_up_point("p1", 0, seed=1))
+    with pytest.raises(CollectionNotFound):
+        store.annotate(f"{alias.name}--000099", "calibration", NOTE)

@@ -19,7 +19,7 @@ from indexer.ledger.port import Counts, RunState, Stage
 from indexer.points import StoredPoint, Vectors, point_id
 from indexer.spaces import EmbeddingSpace
 from indexer.store.edge_shard import EdgeShard
-from indexer.store.port import SearchQuery
+from indexer.store.queries import SearchQuery
 from tests.integration.conftest import Shop
 from tests.pictures import DrawnCatalog, catalog_row, draw_catalog, drawn_picture, encoded, write_feed
 

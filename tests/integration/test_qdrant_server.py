@@ -15,10 +15,11 @@ from qdrant_client import QdrantClient
 from indexer import bootstrap
 from indexer.errors import CollectionNotFound, StoreRefused, StoreUnavailable
 from indexer.settings import load_settings
-from indexer.store.port import Alias, BatchChange, SearchQuery
+from indexer.store.port import Alias, BatchChange
 from indexer.store.qdrant_gateway import QdrantGateway
 from indexer.store.qdrant_options import ServerAddress, ServerOptions
 from indexer.store.qdrant_store import QdrantStore
+from indexer.store.queries import SearchQuery
 from indexer.store.retries import RetryPolicy, Setback, with_retries
 from indexer.store.tuning import IndexTuning
 from tests.points import made_up_point, made_up_space, unit_vector

@@ -27,7 +27,7 @@ from indexer.reindex.parts import ReindexParts
 from indexer.reindex.promotion import reindexing_alone
 from indexer.reindex.switch import promote_latest, prune, roll_back
 from indexer.reindex.verify import Golden
-from indexer.store.port import SearchQuery
+from indexer.store.queries import SearchQuery
 from tests.checkpoints import write_tiny_checkpoint
 from tests.events import delete, patch, upsert
 from tests.integration.installations import LIMITS, Installation, Site, Watch, with_limits

@@ -15,7 +15,8 @@ from indexer.errors import StoreDamaged, StoreLocked, StoreUnavailable
 from indexer.store.edge_reader import EdgeReader
 from indexer.store.edge_store import EdgeStore
 from indexer.store.generations import GenerationFolders
-from indexer.store.port import Alias, BatchChange, SearchQuery
+from indexer.store.port import Alias, BatchChange
+from indexer.store.queries import SearchQuery
 from indexer.store.tuning import IndexTuning
 from tests.points import made_up_point, made_up_space, unit_vector
 from tests.processes import REPOSITORY

@@ -20,15 +20,18 @@ from qdrant_client import grpc as messages
 
 from indexer.errors import CollectionNotFound, ConfigurationError, StoreRefused, StoreUnavailable
 from indexer.points import with_product_fields
+from indexer.store.filters import And, AnyOf, Not, Or, Range
+from indexer.store.ordering import ByValue
 from indexer.store.payload_indexes import SERVER_PAYLOAD_INDEXES
-from indexer.store.port import PayloadUpdate, SearchQuery
+from indexer.store.port import PayloadUpdate
 from indexer.store.qdrant_async_gateway import AsyncQdrantGateway
 from indexer.store.qdrant_calls import QdrantCalls, connect
+from indexer.store.qdrant_collection_questions import CollectionQuestions
 from indexer.store.qdrant_gateway import QdrantGateway
 from indexer.store.qdrant_options import ServerAddress, ServerOptions
-from indexer.store.qdrant_questions import CollectionQuestions
+from indexer.store.queries import NearestQuery, SearchQuery
 from indexer.store.retries import RetryPolicy
-from indexer.store.tuning import IndexTuning, Quantization
+from indexer.store.tuning import DEFAULT_FACET_ATTRIBUTES, IndexTuning, Quantization
 from tests.points import made_up_point, made_up_product, made_up_space, unit_vector
 
 SPACE = made_up_space()
@@ -50,6 +53,7 @@ TYPES: dict[str, tuple[Any, Any]] = {
     "/qdrant.Points/Query": (messages.QueryPoints, messages.QueryResponse()),
     "/qdrant.Points/Get": (messages.GetPoints, messages.GetResponse()),
     "/qdrant.Points/Scroll": (messages.ScrollPoints, messages.ScrollResponse()),
+    "/qdrant.Points/Facet": (messages.FacetCounts, messages.FacetResponse()),
     "/qdrant.Points/Count": (messages.CountPoints, messages.CountResponse(result=messages.CountResult(count=3))),
 }
 
@@ -110,7 +114,8 @@ def test_a_collection_is_laid_out_as_the_settings_say(gateway: QdrantGateway, re
     assert vector.quantization_config.scalar.always_ram
     assert (vector.hnsw_config.m, vector.hnsw_config.ef_construct) == (16, 128)
     assert created.metadata["purpose"].string_value == "index"
-    assert {index.field_name for index in indexes} == set(SERVER_PAYLOAD_INDEXES)
+    attributes = {f"attributes.{name}" for name in DEFAULT_FACET_ATTRIBUTES}
+    assert {index.field_name for index in indexes} == SERVER_PAYLOAD_INDEXES.keys() | attributes
     assert all(index.wait for index in indexes)
     for index in indexes:
         given = getattr(index.field_index_params, str(index.field_index_params.WhichOneof("index_params")))
@@ -123,7 +128,7 @@ def test_vectors_are_kept_in_memory_as_the_settings_say(
 ) -> None:
     calls = QdrantCalls(IndexTuning(quantization=quantization), ServerOptions())
     gateway.answer(calls.create("c", SPACE, "index"))
-    gateway.answer(calls.nearest("c", SearchQuery(unit_vector(1), 5), 20))
+    gateway.answer(calls.nearest("c", NearestQuery(unit_vector(1), 20)))
     created, near = recorder.requests
     config = created.vectors_config.params_map.map["image"].quantization_config
     assert config.WhichOneof("quantization") == (None if quantization == "none" else "turboquant")
@@ -131,14 +136,39 @@ def test_vectors_are_kept_in_memory_as_the_settings_say(
 
 
 def test_searches_rescore(gateway: QdrantGateway, recorder: _Recorder) -> None:
-    gateway.answer(gateway.calls.nearest("c", SearchQuery(unit_vector(1), 5, exclude_product_id="p1"), 20))
-    gateway.answer(gateway.calls.nearest("c", SearchQuery(unit_vector(1), 5), 20, exact=True))
+    gateway.answer(gateway.calls.nearest("c", NearestQuery(unit_vector(1), 20)))
+    gateway.answer(gateway.calls.nearest("c", NearestQuery(unit_vector(1), 20), exact=True))
     near, exact = recorder.requests
     assert (near.using, near.limit, near.params.hnsw_ef) == ("image", 20, IndexTuning().hnsw_ef)
     assert (near.params.quantization.rescore, near.params.quantization.oversampling) == (True, 3.0)
     assert not near.params.exact
-    assert list(near.filter.must_not[0].field.match.keywords.strings) == ["p1"]
+    assert not near.HasField("filter")
     assert (exact.params.exact, exact.params.quantization.ignore) == (True, True)
+
+
+def test_filters_reach_the_server_as_they_are_meant(gateway: QdrantGateway, recorder: _Recorder) -> None:
+    where = And(
+        (
+            Or((AnyOf("brand", ("Acme", "Bolt")), AnyOf("in_stock", (True, False)))),
+            Not(AnyOf("attributes.screen size", ("15",))),
+            Range("price_minor", gte=10, lt=20.5),
+            Range("updated_at", gt="2026-01-01T02:00:00+02:00"),
+        )
+    )
+    gateway.answer(gateway.calls.count("c", where))
+    gateway.answer(gateway.calls.facet("c", "attributes.color", AnyOf("main", (True,)), 7))
+    gateway.answer(gateway.calls.page("c", ByValue("price_minor", True, None, 3)))
+    counted, facet, page = recorder.requests
+    either, neither, price, updated = counted.filter.must
+    brand, stock = either.filter.should
+    assert list(brand.field.match.keywords.strings) == ["Acme", "Bolt"]
+    assert [item.field.match.boolean for item in stock.filter.should] == [True, False]
+    assert neither.filter.must_not[0].field.key == 'attributes."screen size"'
+    assert (price.field.range.gte, price.field.range.lt) == (10, 20.5)
+    assert not price.field.range.HasField("gt")
+    assert updated.field.datetime_range.gt.ToJsonString() == "2026-01-01T00:00:00Z"
+    assert (facet.key, facet.limit, facet.exact) == ("attributes.color", 7, True)
+    assert (page.order_by.key, page.order_by.direction, page.limit) == ("price_minor", messages.Direction.Desc, 3)
 
 
 def test_writes_wait(gateway: QdrantGateway, recorder: _Recorder) -> None:
