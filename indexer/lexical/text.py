@@ -99,11 +99,16 @@ class WordMatch:
 
     Attributes:
         words: that it has, whole or in part, as in the query.
-        coverage: share of the query's words, 0 to 1.
+        shares: of each word of the query how much it has, 0 to 1.
     """
 
     words: tuple[str, ...]
-    coverage: float
+    shares: tuple[float, ...]
+
+    @property
+    def coverage(self) -> float:
+        """How much of the query it has, 0 to 1, each word counting the same."""
+        return sum(self.shares) / len(self.shares) if self.shares else 0.0
 
 
 def product_weights(product: LexicalSource) -> dict[str, float]:
@@ -136,9 +141,8 @@ def query_text(text: str) -> LexicalText:
 def match_of(query: LexicalText, product: LexicalSource) -> WordMatch:
     """Which words of a query a product has."""
     terms = frozenset(term for words, _ in _fields(product) for term in terms_of(words))
-    shares = [word.found_in(terms) for word in query.words]
-    found = tuple(word.text for word, share in zip(query.words, shares, strict=True) if share > 0)
-    return WordMatch(found, sum(shares) / len(shares) if shares else 0.0)
+    shares = tuple(word.found_in(terms) for word in query.words)
+    return WordMatch(tuple(word.text for word, share in zip(query.words, shares, strict=True) if share > 0), shares)
 
 
 def _fields(product: LexicalSource) -> Iterator[tuple[list[Word], float]]:

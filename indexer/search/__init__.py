@@ -1,0 +1,1 @@
+"""What a search is beyond nearest vectors: composed queries, pages, diversity, duplicates."""
