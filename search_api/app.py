@@ -14,14 +14,19 @@ from indexer.settings import Settings
 from indexer.store.port import Alias
 from search_api.admin import AdminKey, AdminParts, AdminService
 from search_api.body_limit import BodyLimit
+from search_api.catalog_knowledge import CatalogKnowledge
 from search_api.embedding_cache import EmbeddingCache
 from search_api.feeds import FeedFolder
+from search_api.find_schemas import FindQuery
 from search_api.images import ProductImages
 from search_api.lanes import BatchLimits
 from search_api.model_gate import ModelGate
+from search_api.openapi import install_schemas
 from search_api.problems import install_problem_handlers
+from search_api.product_search import ProductSearch
 from search_api.query_embeddings import QueryEmbeddings
-from search_api.routes import admin, health, page, products, search, zero_shot
+from search_api.query_parts import QueryPartReader
+from search_api.routes import admin, find, health, page, products, search, zero_shot
 from search_api.routes.dependencies import ApiParts
 from search_api.service import SearchService
 from search_api.zero_shot import ZeroShotService
@@ -86,15 +91,26 @@ def create_app(
         service,
         ProductImages(settings.image_limits(), thumbnail_px=settings.thumbnail_px),
         settings.image_limits(),
+        search=_product_search(settings, service, queries),
         zero_shot=ZeroShotService(gate, queries, max_text_chars=settings.query_text_max_chars),
     )
+    install_schemas(app, FindQuery)
     app.state.admin_key = AdminKey(settings.admin_key.get_secret_value())
     app.state.admin = admin_service
     app.add_middleware(BodyLimit, limits=settings.image_limits(), feed_max_bytes=settings.feed_max_bytes)
     install_problem_handlers(app)
-    for module in (search, zero_shot, products, admin, health, page):
+    for module in (search, find, zero_shot, products, admin, health, page):
         app.include_router(module.router)
     return app
+
+
+def _product_search(settings: Settings, service: SearchService, queries: QueryEmbeddings) -> ProductSearch:
+    return ProductSearch(
+        service,
+        QueryPartReader(service.reader, queries, max_text_chars=settings.query_text_max_chars),
+        CatalogKnowledge(service.reader, queries, settings.index_tuning().facet_attributes),
+        catalog=settings.catalog,
+    )
 
 
 def _admin_service(settings: Settings, gate: ModelGate, service: SearchService) -> AdminService:

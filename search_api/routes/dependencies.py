@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from indexer.images.limits import ImageLimits
 from search_api.images import ProductImages
+from search_api.product_search import ProductSearch
 from search_api.schemas import Problem
 from search_api.service import SearchService
 from search_api.zero_shot import ZeroShotService
@@ -21,6 +22,7 @@ class ApiParts:
     service: SearchService
     images: ProductImages
     limits: ImageLimits
+    search: ProductSearch
     zero_shot: ZeroShotService
 
 

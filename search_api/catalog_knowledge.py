@@ -1,0 +1,147 @@
+"""What searches must know of the catalog besides its points: names of attributes, what scores mean, where texts lie."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from indexer.calibration.model import ANNOTATION, Calibration
+from indexer.errors import QueryNotPossible, QueryTextEmpty
+from indexer.points import Vectors
+from indexer.search.compose import CatalogGeometry, ValueGroup
+from indexer.store.async_reader import AsyncCollectionReader
+from indexer.store.filters import attribute_field
+from indexer.store.queries import FacetQuery, OrderedQuery
+from search_api.query_embeddings import QueryEmbeddings
+
+_T = TypeVar("_T")
+
+_NAMES_KEPT_S = 5.0
+_CALIBRATION_KEPT_S = 5.0
+_GEOMETRY_KEPT_S = 600.0
+_MAX_NAMES = 1000
+_SAMPLE_PRODUCTS = 512
+_SAMPLE_TITLES = 64
+_MAX_VALUES = 48
+_TEXTS_AT_ONCE = 16
+"""Well below the places that texts have before the model: these texts keep no shopper's out."""
+
+
+@dataclass(slots=True)
+class _Kept(Generic[_T]):
+    """A value that is made anew when it is old, by one caller while the others wait."""
+
+    kept_s: float
+    lock: asyncio.Lock
+    made: tuple[float, _T] | None = None
+
+    async def get(self, make: Callable[[], Awaitable[_T]]) -> _T:
+        async with self.lock:
+            if self.made is None or time.monotonic() - self.made[0] > self.kept_s:
+                self.made = (time.monotonic(), await make())
+            return self.made[1]
+
+
+class CatalogKnowledge:
+    """Learned from the collection and kept for a while.
+
+    Args:
+        reader: of the collection; asked for with each call, as it opens late.
+        queries: embeds texts of the catalog.
+        facet_attributes: names of attributes whose values a text may replace.
+    """
+
+    def __init__(
+        self,
+        reader: Callable[[], AsyncCollectionReader],
+        queries: QueryEmbeddings,
+        facet_attributes: Sequence[str],
+    ) -> None:
+        self._reader = reader
+        self._queries = queries
+        self._facet_attributes = tuple(facet_attributes)
+        self._names: _Kept[frozenset[str]] = _Kept(_NAMES_KEPT_S, asyncio.Lock())
+        self._calibration: _Kept[Calibration | None] = _Kept(_CALIBRATION_KEPT_S, asyncio.Lock())
+        self._geometry: _Kept[CatalogGeometry] = _Kept(_GEOMETRY_KEPT_S, asyncio.Lock())
+
+    async def attribute_names(self) -> frozenset[str]:
+        """Names of all attributes, in lower case."""
+        return await self._names.get(self._read_names)
+
+    async def calibration(self) -> Calibration | None:
+        """What scores mean; None where that was not fitted."""
+        return await self._calibration.get(self._read_calibration)
+
+    async def geometry(self) -> CatalogGeometry:
+        """Means of pictures and titles, and the values of attributes.
+
+        Raises:
+            StoreError, EmbedderError, Overloaded
+        """
+        return await self._geometry.get(self._read_geometry)
+
+    async def _read_names(self) -> frozenset[str]:
+        counts = await self._reader().facet(FacetQuery("attribute_names", None, _MAX_NAMES))
+        return frozenset(str(item.value) for item in counts)
+
+    async def _read_calibration(self) -> Calibration | None:
+        return Calibration.from_json(await self._reader().annotation(ANNOTATION))
+
+    async def _read_geometry(self) -> CatalogGeometry:
+        reader = self._reader()
+        means = await self._means()
+        groups = [await self._value_group("category", await self._leaf_categories())]
+        known = await self.attribute_names()
+        for name in self._facet_attributes:
+            if name in known:
+                counts = await reader.facet(FacetQuery(attribute_field(name), None, _MAX_VALUES))
+                groups.append(await self._value_group(name, [str(item.value) for item in counts]))
+        return CatalogGeometry(*means, tuple(group for group in groups if group is not None))
+
+    async def _means(self) -> tuple[Vectors, Vectors]:
+        """Of the catalog's pictures and titles, as the calibration has them, or else of a sample."""
+        calibration = await self.calibration()
+        if calibration is not None:
+            return calibration.image_mean, calibration.text_mean
+        reader = self._reader()
+        sample = await reader.ordered(OrderedQuery("catalog", _SAMPLE_PRODUCTS))  # by id, which is a hash: at random
+        vectors = await reader.vectors([point.id for point in sample])
+        titles = await self._embedded([point.payload.title for point in sample[:_SAMPLE_TITLES]])
+        if not vectors or not len(titles):
+            raise QueryNotPossible("The catalog has too few titles to compose photos and texts.", "Ask with one part.")
+        return _mean(np.stack(list(vectors.values()))), _mean(titles)
+
+    async def _leaf_categories(self) -> list[str]:
+        counts = await self._reader().facet(FacetQuery("category_path", None, _MAX_NAMES))
+        paths = [str(item.value) for item in counts]
+        inner = {path.rpartition(" > ")[0] for path in paths}
+        return [path.rpartition(" > ")[2] for path in paths if path not in inner][:_MAX_VALUES]
+
+    async def _value_group(self, name: str, values: Sequence[str]) -> ValueGroup | None:
+        vectors = await self._embedded(values)
+        return ValueGroup(name, vectors) if len(vectors) > 1 else None
+
+    async def _embedded(self, texts: Sequence[str]) -> Vectors:
+        """Embeddings of those that are texts at all, float32 (N, D)."""
+        found: list[Vectors] = []
+        for start in range(0, len(texts), _TEXTS_AT_ONCE):
+            answers = await asyncio.gather(
+                *(self._queries.of_text(text) for text in texts[start : start + _TEXTS_AT_ONCE]), return_exceptions=True
+            )
+            for answer in answers:
+                if isinstance(answer, QueryTextEmpty):
+                    continue
+                if isinstance(answer, BaseException):
+                    raise answer
+                found.append(answer.vector)
+        return np.stack(found) if found else np.zeros((0, 0), dtype=np.float32)
+
+
+def _mean(vectors: Vectors) -> Vectors:
+    mean: Vectors = vectors.astype(np.float64).mean(axis=0).astype(np.float32)
+    return mean

@@ -1,0 +1,127 @@
+"""From what was found to the answer of ``POST /v1/search``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from indexer.points import StoredPoint
+from indexer.search.cursor import write_cursor
+from indexer.search.hits import RankedHit
+from indexer.store.queries import Hit
+from search_api.find_schemas import (
+    Contribution,
+    Explanation,
+    FindResponse,
+    FindTimings,
+    FoundProduct,
+    MatchedImage,
+    Offer,
+    Variant,
+)
+from search_api.product_search import Found
+from search_api.schemas import ImageLink, image_url, product_hit
+
+
+def find_response(found: Found) -> FindResponse:
+    """The answer; hits that were removed meanwhile are left out."""
+    hits = [_hit(found, hit) for hit in found.page.hits if hit.group.best.id in found.points]
+    return FindResponse(
+        hits=hits,
+        nothing_close=_nothing_close(found),
+        facets=found.facets.by_name if found.facets else {},
+        facets_over=found.facets.over if found.facets else None,
+        cursor=write_cursor(found.page.cursor, found.cursor_key) if found.page.cursor else None,
+        total=found.page.total,
+        regions=[],
+        notes=list(found.notes),
+        space_id=found.space_id,
+        collection=found.collection,
+        timings_ms=FindTimings(
+            embed=round(found.embed_ms, 3),
+            search=round(found.search_ms, 3),
+            facets=round(found.facets_ms, 3),
+            total=round(found.total_ms, 3),
+        ),
+    )
+
+
+def _hit(found: Found, hit: RankedHit) -> FoundProduct:
+    best, meaning = hit.group.best, found.meaning
+    point = found.points[best.id]
+    payload = point.payload
+    shown = product_hit(Hit(best.product_id, best.score, point))
+    pictures = hit.group.of_best_product()
+    images = [_image(found.points[item.id], item.score) for item in pictures if item.id in found.points]
+    return FoundProduct(
+        **shown.model_dump(),
+        match=meaning.calibration.match(best.score, meaning.kind) if meaning else None,
+        probability=_probability(found, best.score),
+        images=images,
+        in_stock=payload.in_stock,
+        attributes=dict(payload.attributes),
+        item_group_id=payload.item_group_id,
+        variants=[_variant(item) for item in _others(found.related.get(payload.item_group_id, ()), payload.product_id)],
+        offers=[_offer(item) for item in _same_picture(found, hit)],
+        explanation=_explanation(found, hit, images[0]) if found.vectors else None,
+    )
+
+
+def _nothing_close(found: Found) -> bool:
+    if found.meaning is None or not found.is_first:
+        return False
+    scores = [hit.group.best.score for hit in found.page.hits]
+    return found.meaning.calibration.nothing_close(scores, found.meaning.kind)
+
+
+def _probability(found: Found, score: float) -> float | None:
+    if found.meaning is None:
+        return None
+    probability = found.meaning.calibration.probability(score, found.meaning.kind)
+    return None if probability is None else round(probability, 4)
+
+
+def _same_picture(found: Found, hit: RankedHit) -> Sequence[StoredPoint]:
+    """Products with the same bytes, and those whose picture is as near as the same."""
+    payload = found.points[hit.group.best.id].payload
+    points = {point.payload.product_id: point for point in found.related.get(payload.image_sha256, ())}
+    points |= {
+        group.best.product_id: found.points[group.best.id] for group in hit.duplicates if group.best.id in found.points
+    }
+    return _others([points[product_id] for product_id in sorted(points)], payload.product_id)
+
+
+def _others(points: Sequence[StoredPoint], product_id: str) -> Sequence[StoredPoint]:
+    return [point for point in points if point.payload.product_id != product_id]
+
+
+def _image(point: StoredPoint, score: float) -> MatchedImage:
+    return MatchedImage(url=image_url(point.payload), position=point.payload.position, score=round(score, 6))
+
+
+def _variant(point: StoredPoint) -> Variant:
+    payload = point.payload
+    image = ImageLink(url=image_url(payload), position=payload.position)
+    return Variant(product_id=payload.product_id, title=payload.title, image=image)
+
+
+def _offer(point: StoredPoint) -> Offer:
+    payload = point.payload
+    return Offer(
+        product_id=payload.product_id,
+        title=payload.title,
+        price_minor=payload.price_minor,
+        currency=payload.currency,
+        brand=payload.brand,
+        link=payload.link,
+    )
+
+
+def _explanation(found: Found, hit: RankedHit, image: MatchedImage) -> Explanation | None:
+    vector = found.vectors.get(hit.group.best.id)
+    if found.query is None or vector is None:
+        return None
+    parts = [
+        Contribution(kind=share.kind, label=share.label, contribution=round(float(share.vector @ vector), 6))
+        for share in found.query.shares
+    ]
+    return Explanation(image=image, parts=parts, lexical_terms=[], heat_map_url=None)

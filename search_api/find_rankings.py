@@ -1,0 +1,202 @@
+"""Rankings that a query walks through: by nearness to a vector, or in an order of the catalog."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+import numpy as np
+
+from indexer.points import StoredPoint, Vectors
+from indexer.search.collapse import collapsed
+from indexer.search.cursor import MAX_SHOWN, Cursor, shown_key
+from indexer.search.diversity import diverse_order
+from indexer.search.hits import (
+    SELECTION_POINTS,
+    WINDOWS,
+    HitPage,
+    RankedHit,
+    Window,
+    group_name,
+    next_page,
+    relevance_floor,
+)
+from indexer.store.async_reader import AsyncCollectionReader
+from indexer.store.filters import Filter
+from indexer.store.queries import NearestQuery, Order, OrderedAfter, OrderedQuery
+from indexer.store.ranking import GroupBy, RankedGroup, RankedPoint, grouped
+
+Sort = Literal["relevance", "price_asc", "price_desc", "newest"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How hits are to be ranked.
+
+    Attributes:
+        where: what is found at all.
+        sort: the order.
+        group_by: what is one hit.
+        diversity: 0..1.
+        collapse: whether the same picture is one hit.
+        floor: least score that counts as relevant, where that is known.
+        least: least score of any hit; None for all.
+    """
+
+    where: Filter | None
+    sort: Sort
+    group_by: GroupBy
+    diversity: float
+    collapse: bool
+    floor: float | None = None
+    least: float | None = None
+
+
+class VectorRanking:
+    """Products by the cosine of their pictures to a vector, float32 (D,)."""
+
+    def __init__(self, reader: AsyncCollectionReader, vector: Vectors, wish: Wish) -> None:
+        self._reader = reader
+        self._vector = vector
+        self._wish = wish
+
+    async def page(self, cursor: Cursor, limit: int) -> HitPage:
+        """The next hits of a walk."""
+        ranking = self._window if self._wish.sort == "relevance" else self._sorted_selection
+        return await next_page(cursor, limit, self._wish.group_by, ranking)
+
+    async def selection(self, where: Filter | None) -> tuple[RankedGroup, ...]:
+        """The products that are relevant, best first: of the nearest ``SELECTION_POINTS`` pictures those not below the
+        floor.
+
+        Args:
+            where: taken instead of the wish's own.
+        """
+        points = await self._reader.nearest(NearestQuery(self._vector, SELECTION_POINTS, where))
+        groups = grouped(self._near_enough(points), self._wish.group_by)
+        if not groups:
+            return ()
+        least = relevance_floor([group.best.score for group in groups], self._wish.floor)
+        return tuple(group for group in groups if group.best.score >= least)
+
+    async def _window(self, number: int) -> Window:
+        count = WINDOWS[number]
+        points = await self._reader.nearest(NearestQuery(self._vector, count, self._wish.where))
+        near = self._near_enough(points)
+        hits = [RankedHit(group) for group in grouped(near, self._wish.group_by)]
+        return Window(tuple(await self._arranged(hits)), len(points) < count or len(near) < len(points))
+
+    async def _sorted_selection(self, number: int) -> Window:  # noqa: ARG002 - there is one window
+        groups = await self.selection(self._wish.where)
+        payloads = await self._reader.points([group.best.id for group in groups])
+        known = [group for group in groups if group.best.id in payloads]
+        ordered = sorted(known, key=lambda group: _place(payloads[group.best.id], self._wish.sort))
+        hits = [RankedHit(group) for group in ordered]
+        return Window(tuple(await self._arranged(hits)), complete=True)
+
+    async def _arranged(self, hits: Sequence[RankedHit]) -> Sequence[RankedHit]:
+        """The hits with duplicates taken together, and put in a diverse order."""
+        wish = self._wish
+        if not hits or not (wish.collapse or wish.diversity):
+            return hits
+        vectors = await self._vectors(hits)
+        known = [hit for hit in hits if hit.group.best.id in vectors]
+        if wish.collapse:
+            known = collapsed(known, np.stack([vectors[hit.group.best.id] for hit in known]))
+        if not wish.diversity or wish.sort != "relevance":
+            return known
+        rows = np.stack([vectors[hit.group.best.id] for hit in known])
+        order = diverse_order([hit.group.best.score for hit in known], rows, wish.diversity)
+        return [known[index] for index in order]
+
+    async def _vectors(self, hits: Sequence[RankedHit]) -> dict[UUID, Vectors]:
+        return dict(await self._reader.vectors([hit.group.best.id for hit in hits]))
+
+    def _near_enough(self, points: Sequence[RankedPoint]) -> Sequence[RankedPoint]:
+        least = self._wish.least
+        return points if least is None else [point for point in points if point.score >= least]
+
+
+def _place(point: StoredPoint, sort: Sort) -> tuple[bool, float, str, str]:
+    """Sorts products without a price or date last, and equal ones by product id."""
+    payload = point.payload
+    if sort == "newest":
+        # the texts are of one form and can be compared; the newest first needs them turned round
+        turned = "".join(chr(0x7F - ord(char)) for char in payload.updated_at)
+        return not payload.updated_at, 0.0, turned, payload.product_id
+    price = payload.price_minor
+    value = 0.0 if price is None else float(-price if sort == "price_desc" else price)
+    return price is None, value, "", payload.product_id
+
+
+_ORDERS: dict[Sort, Order] = {
+    "relevance": "catalog",
+    "price_asc": "price_asc",
+    "price_desc": "price_desc",
+    "newest": "newest",
+}
+
+
+class CatalogRanking:
+    """Products without a query, in an order of the catalog. Duplicates are main pictures with the same bytes."""
+
+    def __init__(self, reader: AsyncCollectionReader, wish: Wish) -> None:
+        self._reader = reader
+        self._wish = wish
+        self._by = _ORDERS[wish.sort]
+
+    async def page(self, cursor: Cursor, limit: int) -> HitPage:
+        """The next hits of a walk."""
+        shown = set(cursor.shown)
+        after = _read_place(cursor.place)
+        taken: list[StoredPoint] = []
+        count = limit + 1
+        while len(taken) <= limit:
+            points = await self._reader.ordered(OrderedQuery(self._by, count, self._wish.where, after))
+            for point in points:
+                names = {shown_key(name) for name in self._names(point)}
+                if not names & shown and len(taken) <= limit:
+                    shown |= names
+                    taken.append(point)
+            if len(points) < count:
+                break
+            after = OrderedAfter.of(self._by, points[-1])
+        return await self._made(cursor, taken, limit)
+
+    async def _made(self, cursor: Cursor, taken: Sequence[StoredPoint], limit: int) -> HitPage:
+        page = taken[:limit]
+        hits = tuple(RankedHit(RankedGroup((_ranked(point),))) for point in page)
+        total = None
+        if self._wish.group_by == "product" and not self._wish.collapse:
+            total = await self._reader.count_products(self._wish.where)
+        if len(taken) <= limit:
+            return HitPage(hits, None, total)
+        if len(cursor.shown) + limit >= MAX_SHOWN:
+            return HitPage(hits, None, total, capped=True)
+        names = frozenset(name for point in page for name in self._names(point))
+        place = _write_place(OrderedAfter.of(self._by, page[-1]))
+        return HitPage(hits, cursor.after(0, names, place), total)
+
+    def _names(self, point: StoredPoint) -> frozenset[str]:
+        payload = point.payload
+        name = group_name(payload.product_id, payload.item_group_id, self._wish.group_by)
+        return frozenset((name, f"s{payload.image_sha256}")) if self._wish.collapse else frozenset((name,))
+
+
+def _ranked(point: StoredPoint) -> RankedPoint:
+    payload = point.payload
+    return RankedPoint(point.id, payload.product_id, payload.position, 0.0, payload.item_group_id)
+
+
+def _write_place(after: OrderedAfter) -> str:
+    return json.dumps([after.value, str(after.id)])
+
+
+def _read_place(place: str) -> OrderedAfter | None:
+    if not place:
+        return None
+    value, identity = json.loads(place)
+    return OrderedAfter(value, UUID(identity))

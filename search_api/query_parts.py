@@ -1,0 +1,124 @@
+"""From the parts of a request to the parts of a query: each photo, text and product becomes a vector."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from indexer.errors import ProductImageNotFound, ProductNotFound, QueryTextEmpty, QueryTextTooLong
+from indexer.points import StoredPoint
+from indexer.search.compose import PartKind, QueryPart
+from indexer.store.async_reader import AsyncCollectionReader
+from search_api.find_schemas import FindQuery, TextPart
+from search_api.query_embeddings import QueryEmbeddings
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A product that a part names."""
+
+    kind: PartKind
+    product_id: str
+    position: int | None
+    weight: float
+
+
+class QueryPartReader:
+    """Embeds what a request holds, all parts side by side.
+
+    Args:
+        reader: of the collection; asked for with each call, as it opens late.
+        queries: embeds photos and texts.
+        max_text_chars: of a text.
+    """
+
+    def __init__(
+        self, reader: Callable[[], AsyncCollectionReader], queries: QueryEmbeddings, *, max_text_chars: int
+    ) -> None:
+        self._reader = reader
+        self._queries = queries
+        self._max_text_chars = max_text_chars
+
+    async def read(self, query: FindQuery, photos: Sequence[bytes]) -> tuple[QueryPart, ...]:
+        """The parts in the order of the request: photos, products, texts, liked, disliked, negative texts.
+
+        Args:
+            query: as it came.
+            photos: the bytes of its photos.
+
+        Raises:
+            ImageError, EmbedderError, QueryError, StoreError, Overloaded
+        """
+        for text in (*query.texts, *query.negative_texts):
+            self._check(text.text)
+        products = [_Named("product", item.product_id, item.position, item.weight) for item in query.products]
+        liked = [_Named("liked", item.product_id, None, item.weight) for item in query.liked]
+        disliked = [_Named("disliked", item.product_id, None, item.weight) for item in query.disliked]
+        named = [*products, *liked, *disliked]
+        work: list[Coroutine[Any, Any, Sequence[QueryPart]]] = [
+            *(self._photo(number, photos[number], part.weight) for number, part in enumerate(query.photos)),
+            *(self._text("text", part) for part in query.texts),
+            *(self._text("negative_text", part) for part in query.negative_texts),
+            self._products(named),
+        ]
+        found = [part for parts in await _all_of(work) for part in parts]
+        order = ("photo", "product", "text", "liked", "disliked", "negative_text")
+        return tuple(sorted(found, key=lambda part: order.index(part.kind)))
+
+    def _check(self, text: str) -> None:
+        if not text.strip():
+            raise QueryTextEmpty("A text is empty.", "Type a word, or leave the text out.")
+        if len(text) > self._max_text_chars:
+            raise QueryTextTooLong(
+                f"A text has {len(text)} characters; the limit is {self._max_text_chars}.", "Say it shorter."
+            )
+
+    async def _photo(self, number: int, data: bytes, weight: float) -> Sequence[QueryPart]:
+        embedding = await self._queries.of_image(data)
+        return [QueryPart("photo", f"photo {number}", embedding.vector, weight)]
+
+    async def _text(self, kind: PartKind, part: TextPart) -> Sequence[QueryPart]:
+        return [QueryPart(kind, part.text, (await self._queries.of_text(part.text)).vector, part.weight)]
+
+    async def _products(self, named: Sequence[_Named]) -> Sequence[QueryPart]:
+        if not named:
+            return []
+        points = await self._reader().product_points(sorted({item.product_id for item in named}))
+        chosen = [_point_of(item, points.get(item.product_id, ())) for item in named]
+        vectors = await self._reader().vectors([point.id for point in chosen])
+        for item, point in zip(named, chosen, strict=True):
+            if point.id not in vectors:
+                raise _unknown(item.product_id)  # removed between the two calls
+        return [
+            QueryPart(item.kind, item.product_id, vectors[point.id], item.weight)
+            for item, point in zip(named, chosen, strict=True)
+        ]
+
+
+def _point_of(item: _Named, points: Sequence[StoredPoint]) -> StoredPoint:
+    if not points:
+        raise _unknown(item.product_id)
+    if item.position is None:
+        return points[0]
+    for point in points:
+        if point.payload.position == item.position:
+            return point
+    raise ProductImageNotFound(f"The product {item.product_id!r} has no indexed picture {item.position}.")
+
+
+def _unknown(product_id: str) -> ProductNotFound:
+    return ProductNotFound(f"There is no product {product_id!r} in the index.")
+
+
+async def _all_of(work: Sequence[Coroutine[Any, Any, Sequence[QueryPart]]]) -> list[Sequence[QueryPart]]:
+    """All results; the first failure ends the rest."""
+    tasks = [asyncio.ensure_future(item) for item in work]
+    try:
+        return await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
