@@ -27,6 +27,7 @@ from indexer.indexing.inline import IndexParts, InlineDispatcher
 from indexer.indexing.pipeline import IndexPipeline
 from indexer.ledger.port import RunLedger
 from indexer.ledger.sqlite import SqliteLedger
+from indexer.regions.finder import RegionFinder
 from indexer.reindex.catch_up import EventCatchUp
 from indexer.reindex.parts import ReindexParts, SwitchParts
 from indexer.reindex.verify import Golden
@@ -129,6 +130,17 @@ def open_embedder(settings: Settings) -> Embedder:
     # Pillow, libtiff's wrapper included, warns about odd files; what matters is in the ImageError
     warnings.filterwarnings("ignore", module=r"PIL\.")
     return load_embedder(settings.model_choice())
+
+
+def open_detector(settings: Settings) -> RegionFinder:
+    """The detector that finds objects in photos, instead of the model's own patches; takes seconds.
+
+    Raises:
+        ConfigurationError: there is no such detector, or its weights cannot be used.
+    """
+    from indexer.regions.detector import load_detector
+
+    return load_detector(settings.region_detector, most=settings.region_count)
 
 
 @contextmanager

@@ -54,7 +54,10 @@ class Settings(BaseModel):
         "auto", description="auto, float32, bf16, int8; auto is what tune chose, else bf16 on a GPU, float32 on a CPU."
     )
     embed_batch_size: int = Field(
-        0, ge=0, le=4096, description="Pictures in one forward pass; a power of two. 0: 32 on a processor, 256 on a GPU."
+        0,
+        ge=0,
+        le=4096,
+        description="Pictures in one forward pass; a power of two. 0: 32 on a processor, 256 on a GPU.",
     )
     embed_threads: int = Field(0, ge=0, description="Threads of the model on a CPU; 0: one a core.")
     model_cache_dir: str = Field("", description="Where downloaded weights are kept; empty: the hub client's place.")
@@ -171,6 +174,13 @@ class Settings(BaseModel):
         64_000_000, ge=0, description="Embeddings of earlier queries kept in memory; 0: none."
     )
     query_text_max_chars: int = Field(1000, ge=1, description="Longest text query.")
+    region_labels: Annotated[tuple[str, ...], BeforeValidator(_split_list)] = Field(
+        (), description="Words that objects found in a photo are labelled with; comma separated."
+    )
+    region_count: int = Field(5, ge=1, le=20, description="Most objects found in a photo.")
+    region_detector: str = Field(
+        "", description="NAME:FILE of a torchvision detector and its weights; empty: the model's own patches."
+    )
     thumbnail_px: int = Field(480, ge=16, le=2048, description="Longer side of the pictures on result pages.")
 
     def model_choice(self) -> ModelChoice:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 
@@ -22,11 +23,12 @@ from search_api.images import ProductImages
 from search_api.lanes import BatchLimits
 from search_api.model_gate import ModelGate
 from search_api.openapi import install_schemas
+from search_api.photo_regions import PhotoRegions, RegionOptions
 from search_api.problems import install_problem_handlers
 from search_api.product_search import ProductSearch
 from search_api.query_embeddings import QueryEmbeddings
 from search_api.query_parts import QueryPartReader
-from search_api.routes import admin, find, health, page, products, search, zero_shot
+from search_api.routes import admin, find, health, page, products, regions, search, zero_shot
 from search_api.routes.dependencies import ApiParts
 from search_api.service import SearchService
 from search_api.zero_shot import ZeroShotService
@@ -93,13 +95,14 @@ def create_app(
         settings.image_limits(),
         search=_product_search(settings, service, queries),
         zero_shot=ZeroShotService(gate, queries, max_text_chars=settings.query_text_max_chars),
+        regions=PhotoRegions(gate, queries, service.best_score, settings.image_limits(), _region_options(settings)),
     )
     install_schemas(app, FindQuery)
     app.state.admin_key = AdminKey(settings.admin_key.get_secret_value())
     app.state.admin = admin_service
     app.add_middleware(BodyLimit, limits=settings.image_limits(), feed_max_bytes=settings.feed_max_bytes)
     install_problem_handlers(app)
-    for module in (search, find, zero_shot, products, admin, health, page):
+    for module in (search, find, zero_shot, regions, products, admin, health, page):
         app.include_router(module.router)
     return app
 
@@ -111,6 +114,11 @@ def _product_search(settings: Settings, service: SearchService, queries: QueryEm
         CatalogKnowledge(service.reader, queries, settings.index_tuning().facet_attributes),
         catalog=settings.catalog,
     )
+
+
+def _region_options(settings: Settings) -> RegionOptions:
+    detector = partial(bootstrap.open_detector, settings) if settings.region_detector else None
+    return RegionOptions(settings.region_labels, settings.region_count, detector)
 
 
 def _admin_service(settings: Settings, gate: ModelGate, service: SearchService) -> AdminService:

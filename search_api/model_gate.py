@@ -7,11 +7,13 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
+from indexer.embedding.patches import PatchTower
 from indexer.embedding.port import PROBE_TEXT, Embedder, Pixels, probe_pixels
 from indexer.errors import ModelFailed, ModelLoading, Overloaded, VitrineError
 from indexer.points import Vectors
@@ -22,13 +24,17 @@ _log = logging.getLogger(__name__)
 _PROBE_AFTER_S = 2.0
 _PROBE_TIMEOUT_S = 10.0
 
+Look: TypeAlias = Callable[[], NDArray[np.float32]]
+"""Looks where things are in one photo; gives finite numbers."""
+
 
 @dataclass(frozen=True, slots=True)
 class GateFigures:
-    """What the model did for queries since the process started."""
+    """What the model did for queries since the process started; ``looks`` are passes that look where things are."""
 
     images: LaneFigures
     texts: LaneFigures
+    looks: LaneFigures
 
 
 class ModelGate:
@@ -36,7 +42,8 @@ class ModelGate:
 
     The model's thread takes what waits as soon as it is free: a query that comes alone waits for nothing, and those
     that come while a pass is under way go into the next one together. Photos and texts take turns, so a text waits for
-    one pass of photos at most, however many photos wait.
+    one pass of photos at most, however many photos wait. Whoever looks where things are in a photo has a turn of a
+    single picture in between, so that no pass of the model ever runs beside another one.
 
     Args:
         load: loads the model; called once, in the model's own thread.
@@ -61,6 +68,9 @@ class ModelGate:
         self._health = ModelHealth()
         self._images: Lane[Pixels] = Lane("images", self._embed_images, limits, self._health, self._ready)
         self._texts: Lane[str] = Lane("texts", self._embed_texts, limits, self._health, self._ready)
+        self._looks: Lane[Look] = Lane("looks", _looked, replace(limits, largest=1), self._health, self._ready)
+        self._patch_tower: PatchTower | None = None
+        self._opening_patches = threading.Lock()
         self._embedder: Embedder | None = None
         self._load_failure: VitrineError | None = None
         self._space_id = ""
@@ -126,6 +136,31 @@ class ModelGate:
         with self._texts.place():
             return await self._vector(self._texts, text, self._deadline_s)
 
+    async def look(self, look: Look) -> NDArray[np.float32]:
+        """What a look at a photo gives, in the model's thread when its turn comes.
+
+        Args:
+            look: one pass at most; raises a VitrineError if it fails.
+
+        Raises:
+            ModelFailed: it fails.
+            Overloaded: too many wait, or the model did not come to it in time.
+        """
+        with self._looks.place():
+            return await self._vector(self._looks, look, self._deadline_s)
+
+    async def patch_tower(self) -> PatchTower:
+        """The model's image tower opened up; the first call may take as long as loading a model did.
+
+        Raises:
+            PatchesUnavailable: this model's tower gives no patches.
+            ModelLoading, EmbedderError, StoreUnavailable: it cannot be had.
+        """
+        if self._patch_tower is None:
+            await asyncio.to_thread(self._open_patches)
+        assert self._patch_tower is not None  # noqa: S101 - opening raises otherwise
+        return self._patch_tower
+
     async def check(self) -> None:
         """Returns if the model works: it did a moment ago, or does now.
 
@@ -143,7 +178,7 @@ class ModelGate:
 
     def figures(self) -> GateFigures:
         """What the model did so far."""
-        return GateFigures(self._images.figures(), self._texts.figures())
+        return GateFigures(self._images.figures(), self._texts.figures(), self._looks.figures())
 
     def close(self) -> None:
         """Lets the pass under way end, refuses what waits and takes no more."""
@@ -183,7 +218,7 @@ class ModelGate:
     def _work(self) -> None:
         if not self._load_once():
             return
-        lanes: list[Lane[Any]] = [self._images, self._texts]
+        lanes: list[Lane[Any]] = [self._images, self._texts, self._looks]
         while True:
             with self._ready:
                 while not self._closed and all(lane.is_empty() for lane in lanes):
@@ -196,6 +231,11 @@ class ModelGate:
             lanes.remove(lane)
             lanes.append(lane)
             lane.run(batch)
+
+    def _open_patches(self) -> None:
+        with self._opening_patches:  # of those that ask at the same time, one opens it
+            if self._patch_tower is None:
+                self._patch_tower = self.embedder.open_patches()
 
     def _load_once(self) -> bool:
         try:
@@ -213,7 +253,7 @@ class ModelGate:
         return False
 
     def _refuse_all(self) -> None:
-        for lane in (self._images, self._texts):
+        for lane in (self._images, self._texts, self._looks):
             lane.refuse_all(Overloaded("This process is stopping."))
 
     def _embed_images(self, photos: Sequence[Pixels]) -> Vectors:
@@ -221,3 +261,7 @@ class ModelGate:
 
     def _embed_texts(self, texts: Sequence[str]) -> Vectors:
         return self.embedder.embed_texts(list(texts))
+
+
+def _looked(looks: Sequence[Look]) -> NDArray[np.float32]:
+    return np.stack([look() for look in looks])

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, Literal, TypeVar
+from functools import partial
+from typing import Any, Generic, Literal, TypeVar
 
 from indexer.embedding.port import Pixels
 from indexer.images.decode import decode_image
 from indexer.images.limits import ImageLimits
 from indexer.points import Vectors
 from indexer.processors import available_cores
+from indexer.regions.box import Crop
 from search_api.embedding_cache import CacheFigures, EmbeddingCache
 from search_api.flights import Flights
 from search_api.model_gate import GateFigures, ModelGate
@@ -23,6 +26,8 @@ from search_api.model_gate import GateFigures, ModelGate
 _T = TypeVar("_T")
 _HASHED_AT_ONCE_BYTES = 250_000
 """Hashing so much takes a millisecond at most, for which a change of threads does not pay; more is hashed in one."""
+_MOST_ENLARGED = 8
+"""Times the model's side at which a photo is decoded for its smallest crop; more would be decoding at any size."""
 
 
 class EmbeddingSource(StrEnum):
@@ -71,13 +76,13 @@ class _Key:
     """All that decides a query's vector.
 
     Attributes:
-        kind: what ``content`` is: SHA-256 of a file's bytes, or a text.
+        kind: what ``content`` is: SHA-256 of a file's bytes, the same and a crop, or a text.
         content: see ``kind``.
         space_id: of the model, its recipe and its tokenizer.
         limits: for pictures, under which they are decoded.
     """
 
-    kind: Literal["image", "text"]
+    kind: Literal["image", "crop", "text"]
     content: bytes
     space_id: str
     limits: ImageLimits | None = None
@@ -110,18 +115,51 @@ class QueryEmbeddings:
             ImageError, EmbedderError, Overloaded
         """
         space_id = self._gate.space_id  # while the model loads there is no use in going on
-        digest = await self._in_thread(lambda: _sha256(data)) if len(data) > _HASHED_AT_ONCE_BYTES else _sha256(data)
+        digest = await self.digest(data)
         key = _Key("image", digest, space_id, self._limits)
 
         async def embed() -> QueryEmbedding:
             start_s = time.perf_counter()
             with self._gate.image_place():
-                pixels = await self._in_thread(lambda: self._decoded(data))
+                pixels = await self.in_decoder(lambda: self._decoded(data))
                 decoded_s = time.perf_counter()
                 vector = await self._gate.embed_image(pixels)
             return self._made(key, vector, start_s, decoded_s)
 
         return await self._remembered(key, embed)
+
+    async def of_crops(self, data: bytes, crops: Sequence[Crop]) -> list[QueryEmbedding]:
+        """The vectors of parts of a photo, which is decoded once at most.
+
+        Args:
+            data: a whole file.
+            crops: of it.
+
+        Raises:
+            BoxInvalid: a crop has too few pixels.
+            ImageError, EmbedderError, Overloaded
+        """
+        space_id = self._gate.space_id
+        digest = await self.digest(data)
+        size_px = self._gate.embedder.space.image_size_px
+        # as many pixels as the smallest crop needs to fill the model's square, if the file has them
+        longest = min((max(crop.box.width, crop.box.height) for crop in crops), default=1.0)
+        side_px = math.ceil(size_px * min(_MOST_ENLARGED, 1 / longest))
+        photo = _Once(lambda: self.in_decoder(lambda: decode_image(data, self._limits, min_side_px=side_px).image))
+
+        async def embed(key: _Key, crop: Crop) -> QueryEmbedding:
+            start_s = time.perf_counter()
+            with self._gate.image_place():
+                image = await photo.result()
+                pixels = await self.in_decoder(lambda: self._gate.embedder.prepare_image(crop.of(image)))
+                decoded_s = time.perf_counter()
+                vector = await self._gate.embed_image(pixels)
+            return self._made(key, vector, start_s, decoded_s)
+
+        keys = [_Key("crop", digest + repr(crop).encode(), space_id, self._limits) for crop in crops]
+        return await asyncio.gather(
+            *(self._remembered(key, partial(embed, key, crop)) for key, crop in zip(keys, crops, strict=True))
+        )
 
     async def of_text(self, text: str) -> QueryEmbedding:
         """The vector of a text.
@@ -137,6 +175,14 @@ class QueryEmbeddings:
             return self._made(key, await self._gate.embed_text(text), start_s, start_s)
 
         return await self._remembered(key, embed)
+
+    async def digest(self, data: bytes) -> bytes:
+        """SHA-256 of a file."""
+        return await self.in_decoder(lambda: _sha256(data)) if len(data) > _HASHED_AT_ONCE_BYTES else _sha256(data)
+
+    async def in_decoder(self, work: Callable[[], _T]) -> _T:
+        """Runs what takes a core, such as decoding, in one of the threads for it."""
+        return await asyncio.get_running_loop().run_in_executor(self._decoders, work)
 
     def figures(self) -> EmbeddingFigures:
         """What became of queries so far."""
@@ -164,8 +210,18 @@ class QueryEmbeddings:
         decoded = decode_image(data, self._limits, min_side_px=embedder.space.image_size_px)
         return embedder.prepare_image(decoded.image)
 
-    async def _in_thread(self, work: Callable[[], _T]) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._decoders, work)
+
+class _Once(Generic[_T]):
+    """Work begun when it is first asked for, and done once for all that ask."""
+
+    def __init__(self, work: Callable[[], Coroutine[Any, Any, _T]]) -> None:
+        self._work = work
+        self._task: asyncio.Task[_T] | None = None
+
+    async def result(self) -> _T:
+        if self._task is None:
+            self._task = asyncio.create_task(self._work())
+        return await asyncio.shield(self._task)
 
 
 def _sha256(data: bytes) -> bytes:

@@ -57,6 +57,11 @@ class PatchTower(Protocol):
         """What gives the patches, in a few words, for people."""
         ...
 
+    @property
+    def side_px(self) -> int:
+        """Of the pictures that it takes."""
+        ...
+
     def prepare_image(self, image: Image.Image) -> Pixels:
         """Squashes an RGB picture to what the tower takes: uint8 (S, S, 3)."""
         ...

@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from indexer.images.limits import ImageLimits
 from search_api.images import ProductImages
+from search_api.photo_regions import PhotoRegions
 from search_api.product_search import ProductSearch
 from search_api.schemas import Problem
 from search_api.service import SearchService
@@ -24,6 +25,7 @@ class ApiParts:
     limits: ImageLimits
     search: ProductSearch
     zero_shot: ZeroShotService
+    regions: PhotoRegions
 
 
 def parts_of(request: Request) -> ApiParts:

@@ -6,12 +6,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
-from starlette.datastructures import UploadFile
 
-from indexer.errors import ImageEmpty, ImageNotAnImage, ImageTooLarge
-from indexer.images.limits import ImageLimits
 from search_api.departures import unless_gone
 from search_api.routes.dependencies import Parts, problems
+from search_api.routes.uploads import IMAGE_BODY, uploaded_photo
 from search_api.schemas import Limit as LimitField
 from search_api.schemas import Offset as OffsetField
 from search_api.schemas import SearchResponse, TextQuery, Timings, product_hit
@@ -22,30 +20,13 @@ router = APIRouter(prefix="/v1/search", tags=["search"])
 Limit = Annotated[LimitField, Query()]
 Offset = Annotated[OffsetField, Query()]
 
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
-_IMAGE_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {"file": {"type": "string", "format": "binary"}},
-                }
-            },
-            "image/*": _BINARY,
-        },
-    }
-}
-
 
 @router.post(
-    "/image", response_model=SearchResponse, responses=problems(409, 413, 415, 422, 503), openapi_extra=_IMAGE_BODY
+    "/image", response_model=SearchResponse, responses=problems(409, 413, 415, 422, 503), openapi_extra=IMAGE_BODY
 )
 async def search_by_image(request: Request, parts: Parts, limit: Limit = 20, offset: Offset = 0) -> Response:
     """Products that look like a photo, sent as a multipart `file` or as a raw `image/*` body."""
-    data = await _uploaded(request, parts.limits)
+    data = await uploaded_photo(request, parts.limits)
     return search_response(await unless_gone(request, parts.service.by_image(data, Page(limit, offset))))
 
 
@@ -71,28 +52,3 @@ def search_response(found: TimedAnswer) -> Response:
         ),
     )
     return Response(answer.model_dump_json(), media_type="application/json")
-
-
-async def _uploaded(request: Request, limits: ImageLimits) -> bytes:
-    """The picture's bytes out of either kind of body.
-
-    Raises:
-        ImageError: there is no picture, or a larger one than allowed.
-    """
-    media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if media_type == "multipart/form-data":
-        async with request.form(max_files=1, max_fields=4) as form:
-            file = form.get("file")
-            if not isinstance(file, UploadFile):
-                raise ImageEmpty("The form has no file in its field 'file'.", "Send the photo in that field.")
-            data = await file.read(limits.max_bytes + 1)
-    elif media_type.startswith("image/") or media_type == "application/octet-stream":
-        data = await request.body()
-    else:
-        raise ImageNotAnImage(
-            f"The content type {media_type or 'is missing and'} is no picture's.",
-            "Send multipart/form-data with a field 'file', or the bytes with their image/* content type.",
-        )
-    if len(data) > limits.max_bytes:
-        raise ImageTooLarge(f"The photo is larger than the limit of {limits.max_megabytes}.", "Send a smaller one.")
-    return data
