@@ -17,7 +17,7 @@ what it takes away is the value that the picture has now: the values' mean by ho
 difference is then "blue instead of red" and says nothing of mugs. Nearness is measured between embeddings, so
 it works in every language of the model. On the demo catalog this puts a product of the asked colour and the same kind
 first in 0.88 of the cases, the plain difference ``t - μ`` in 0.74, and adding ``t`` itself in 0.74
-(``python -m indexer.demo.compositions``).
+(``python -m indexer.demo.measure_variants``).
 
 Centring is in use for this: e.g. BASIC (Psomas et al., Instance-level composed image retrieval, 2025); differences of
 texts added to pictures: PDV (Tursun et al., 2025). Both need no training, as this.

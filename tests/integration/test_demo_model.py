@@ -11,6 +11,7 @@ import torch
 
 from indexer.demo.catalog import Plan, write_catalog
 from indexer.demo.measure import CHECKPOINT, Hits, Reader, grocery_figures, sample_catalog_figures
+from indexer.demo.measure_variants import Variants
 from indexer.demo.photographs import CHANGES
 from indexer.demo.training.tokenizer import CONTEXT_LENGTH, END_ID, PAD_ID
 from indexer.demo.words import LANGUAGES
@@ -51,6 +52,19 @@ def test_the_first_thing_people_type(reader: Reader, shop: Path, text: str) -> N
     feed = (shop / "feed.xml").read_text("utf-8")
     title = feed.split(f"<g:id>{best.name.removesuffix('-1.jpg')}</g:id>")[1].split("</g:title>")[0]
     assert "Red mug" in title
+
+
+def test_a_picture_and_a_colour_find_the_variant(reader: Reader, shop: Path) -> None:
+    """In words of four languages; the kind stays."""
+    cases = Variants(reader, shop)
+    composed, plain = cases.figures(), cases.figures("sum")
+    for phrase in ("en in", "en but", "ru", "zh", "vi"):
+        rates = composed[f"shop's picture, {phrase}"]
+        assert rates["cases"] >= 20
+        assert rates["both"] >= 0.8, phrase
+        assert rates["both"] > plain[f"shop's picture, {phrase}"]["both"] - 0.02
+    photos = [rates["both"] for name, rates in composed.items() if name.startswith("shopper")]
+    assert sum(photos) / len(photos) >= 0.75
 
 
 def test_the_checkpoint_is_small_and_complete() -> None:
