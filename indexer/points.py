@@ -270,11 +270,6 @@ def version_text(moment: datetime) -> str:
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
 
 
-def is_remote(image_ref: str) -> bool:
-    """Whether the reference is a URL; otherwise it is a path."""
-    return image_ref.startswith(("http://", "https://"))
-
-
 def local_path(image_ref: str, image_root: str) -> Path:
     """Where a local picture lies; not yet checked to be inside ``image_root``."""
     return Path(image_root) / image_ref

@@ -81,3 +81,8 @@ class RowError:
     line: int
     product_id: str
     reason: str
+
+
+def is_remote(image_ref: str) -> bool:
+    """Whether the reference is a URL; otherwise it is a path."""
+    return image_ref.startswith(("http://", "https://"))

@@ -14,10 +14,6 @@ from numpy.typing import NDArray
 from indexer.embedding.port import LabelScale, normalise_rows
 from indexer.points import Vectors
 
-DEFAULT_TEMPLATE = "a photo of a {}"
-SLOT = "{}"
-"""Where the label goes in a template."""
-
 _SAFE_EXPONENT = 700.0
 """Beyond about 709 the exponential function leaves the range of float64."""
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from indexer.events.port import Appended
-from indexer.ledger.port import Counts, Failure
-from search_api.admin import EventStatus, IndexRun
-from search_api.query_embeddings import EmbeddingFigures
+if TYPE_CHECKING:  # what the functions below are given; programs that use the client need no more than pydantic
+    from indexer.events.port import Appended
+    from indexer.ledger.port import Counts, Failure
+    from search_api.admin import EventStatus, IndexRun
+    from search_api.query_embeddings import EmbeddingFigures
 
 
 class EventAnswer(BaseModel):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from indexer.points import PointPayload, StoredPoint, is_remote
-from indexer.store.queries import Hit
+from indexer.products import is_remote
 from search_api.query_embeddings import EmbeddingSource
+
+if TYPE_CHECKING:  # what the functions below are given; programs that use the client need no more than pydantic
+    from indexer.points import PointPayload, StoredPoint
+    from indexer.store.queries import Hit
 
 MAX_LIMIT = 100
 MAX_OFFSET = 1000

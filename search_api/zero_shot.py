@@ -11,7 +11,8 @@ import numpy as np
 
 from indexer.errors import QueryTextEmpty, QueryTextTooLong
 from indexer.points import Vectors
-from indexer.zero_shot import SLOT, averaged, score_labels
+from indexer.prompts import SLOT
+from indexer.zero_shot import averaged, score_labels
 from search_api.model_gate import ModelGate
 from search_api.query_embeddings import QueryEmbeddings
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Base64Bytes, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from indexer.zero_shot import DEFAULT_TEMPLATE, SLOT
+from indexer.prompts import DEFAULT_TEMPLATE, SLOT
 
 MAX_LABELS = 200
 MAX_LABEL_CHARS = 200

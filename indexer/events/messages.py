@@ -17,8 +17,7 @@ from indexer.catalog.rows import MAX_ID_CHARS
 from indexer.catalog.text import plain_text, refuse_controls_and_breaks
 from indexer.errors import ImageRefForbidden
 from indexer.events.port import PATCHABLE_FIELDS, EventKind, ProductEvent
-from indexer.points import is_remote
-from indexer.products import CatalogProduct
+from indexer.products import CatalogProduct, is_remote
 
 SCHEMA_VERSION: Final = 1
 MAX_TEXT_CHARS = 100_000

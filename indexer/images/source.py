@@ -12,7 +12,8 @@ from typing import Protocol
 
 from indexer.errors import ImageFetchFailed, ImageNotFound, ImageRefForbidden, ImageTooLarge
 from indexer.images.limits import ImageLimits
-from indexer.points import is_remote, local_path
+from indexer.points import local_path
+from indexer.products import is_remote
 
 _ROOT_KNOWN_S = 1.0
 _TURNS = frozenset({"", os.curdir, os.pardir})

@@ -20,7 +20,8 @@ from indexer.indexing.batch import ImageOutcome, IndexedBatch, Picture, Prepared
 from indexer.indexing.change import AtHand, change_of
 from indexer.indexing.downloads import Downloads
 from indexer.ledger.port import Stage
-from indexer.points import Point, PointPayload, StoredPoint, Vectors, is_remote, point_id
+from indexer.points import Point, PointPayload, StoredPoint, Vectors, point_id
+from indexer.products import is_remote
 
 
 @dataclass(slots=True)

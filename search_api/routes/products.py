@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from indexer.errors import ProductImageNotFound
-from indexer.points import is_remote
+from indexer.products import is_remote
 from search_api.images import PictureSize
 from search_api.routes.dependencies import Parts, problems
 from search_api.routes.search import Limit, Offset, search_response
