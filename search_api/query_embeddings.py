@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from functools import partial
 from typing import Any, Generic, Literal, TypeVar
 
@@ -20,6 +19,7 @@ from indexer.points import Vectors
 from indexer.processors import available_cores
 from indexer.regions.box import Crop
 from search_api.embedding_cache import CacheFigures, EmbeddingCache
+from search_api.embedding_source import EmbeddingSource
 from search_api.flights import Flights
 from search_api.model_gate import GateFigures, ModelGate
 
@@ -28,15 +28,6 @@ _HASHED_AT_ONCE_BYTES = 250_000
 """Hashing so much takes a millisecond at most, for which a change of threads does not pay; more is hashed in one."""
 _MOST_ENLARGED = 8
 """Times the model's side at which a photo is decoded for its smallest crop; more would be decoding at any size."""
-
-
-class EmbeddingSource(StrEnum):
-    """Where a query's vector came from."""
-
-    MODEL = "model"
-    SHARED = "shared"
-    CACHE = "cache"
-    INDEX = "index"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, Field
 
 from indexer.products import is_remote
-from search_api.query_embeddings import EmbeddingSource
+from search_api.embedding_source import EmbeddingSource
 
 if TYPE_CHECKING:  # what the functions below are given; programs that use the client need no more than pydantic
     from indexer.points import PointPayload, StoredPoint
