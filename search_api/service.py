@@ -15,8 +15,8 @@ from indexer.points import StoredPoint, Vectors
 from indexer.processors import available_cores
 from indexer.store.async_reader import AsyncCollectionReader
 from indexer.store.queries import SearchAnswer, SearchQuery
-from search_api.model_gate import ModelGate
 from search_api.embedding_source import EmbeddingSource
+from search_api.model_gate import ModelGate
 from search_api.query_embeddings import EmbeddingFigures, QueryEmbedding, QueryEmbeddings
 
 _T = TypeVar("_T")
