@@ -16,6 +16,7 @@ from indexer.store.port import Alias
 from search_api.admin import AdminKey, AdminParts, AdminService
 from search_api.body_limit import BodyLimit
 from search_api.catalog_knowledge import CatalogKnowledge
+from search_api.duplicates import DuplicateSearch
 from search_api.embedding_cache import EmbeddingCache
 from search_api.feeds import FeedFolder
 from search_api.find_schemas import FindQuery
@@ -28,7 +29,7 @@ from search_api.problems import install_problem_handlers
 from search_api.product_search import ProductSearch
 from search_api.query_embeddings import QueryEmbeddings
 from search_api.query_parts import QueryPartReader
-from search_api.routes import admin, find, health, page, products, regions, search, zero_shot
+from search_api.routes import admin, duplicates, find, health, page, products, regions, search, zero_shot
 from search_api.routes.dependencies import ApiParts
 from search_api.service import SearchService
 from search_api.zero_shot import ZeroShotService
@@ -69,6 +70,8 @@ def create_app(
         max_text_chars=settings.query_text_max_chars,
     )
 
+    photo_regions = PhotoRegions(gate, queries, service.best_score, settings.image_limits(), _region_options(settings))
+    knowledge = CatalogKnowledge(service.reader, queries, settings.index_tuning().facet_attributes)
     admin_service = _admin_service(settings, gate, service) if settings.admin_key.get_secret_value() else None
 
     @asynccontextmanager
@@ -93,27 +96,24 @@ def create_app(
         service,
         ProductImages(settings.image_limits(), thumbnail_px=settings.thumbnail_px),
         settings.image_limits(),
-        search=_product_search(settings, service, queries),
+        search=ProductSearch(
+            service,
+            QueryPartReader(service.reader, queries, photo_regions, max_text_chars=settings.query_text_max_chars),
+            knowledge,
+            catalog=settings.catalog,
+        ),
+        duplicates=DuplicateSearch(service, queries, knowledge),
         zero_shot=ZeroShotService(gate, queries, max_text_chars=settings.query_text_max_chars),
-        regions=PhotoRegions(gate, queries, service.best_score, settings.image_limits(), _region_options(settings)),
+        regions=photo_regions,
     )
     install_schemas(app, FindQuery)
     app.state.admin_key = AdminKey(settings.admin_key.get_secret_value())
     app.state.admin = admin_service
     app.add_middleware(BodyLimit, limits=settings.image_limits(), feed_max_bytes=settings.feed_max_bytes)
     install_problem_handlers(app)
-    for module in (search, find, zero_shot, regions, products, admin, health, page):
+    for module in (search, find, duplicates, zero_shot, regions, products, admin, health, page):
         app.include_router(module.router)
     return app
-
-
-def _product_search(settings: Settings, service: SearchService, queries: QueryEmbeddings) -> ProductSearch:
-    return ProductSearch(
-        service,
-        QueryPartReader(service.reader, queries, max_text_chars=settings.query_text_max_chars),
-        CatalogKnowledge(service.reader, queries, settings.index_tuning().facet_attributes),
-        catalog=settings.catalog,
-    )
 
 
 def _region_options(settings: Settings) -> RegionOptions:

@@ -13,10 +13,11 @@ import numpy as np
 from indexer.calibration.model import ANNOTATION, Calibration
 from indexer.errors import QueryNotPossible, QueryTextEmpty
 from indexer.points import Vectors
+from indexer.search.collapse import copy_threshold
 from indexer.search.compose import CatalogGeometry, ValueGroup
 from indexer.store.async_reader import AsyncCollectionReader
-from indexer.store.filters import attribute_field
-from indexer.store.queries import FacetQuery, OrderedQuery
+from indexer.store.filters import AnyOf, Not, attribute_field
+from indexer.store.queries import FacetQuery, NearestQuery, OrderedQuery
 from search_api.query_embeddings import QueryEmbeddings
 
 _T = TypeVar("_T")
@@ -27,6 +28,7 @@ _GEOMETRY_KEPT_S = 600.0
 _MAX_NAMES = 1000
 _SAMPLE_PRODUCTS = 512
 _SAMPLE_TITLES = 64
+_SAMPLE_NEIGHBOURS = 100
 _MAX_VALUES = 48
 _TEXTS_AT_ONCE = 16
 """Well below the places that texts have before the model: these texts keep no shopper's out."""
@@ -67,6 +69,7 @@ class CatalogKnowledge:
         self._facet_attributes = tuple(facet_attributes)
         self._names: _Kept[frozenset[str]] = _Kept(_NAMES_KEPT_S, asyncio.Lock())
         self._calibration: _Kept[Calibration | None] = _Kept(_CALIBRATION_KEPT_S, asyncio.Lock())
+        self._copies: _Kept[float] = _Kept(_GEOMETRY_KEPT_S, asyncio.Lock())
         self._geometry: _Kept[CatalogGeometry] = _Kept(_GEOMETRY_KEPT_S, asyncio.Lock())
 
     async def attribute_names(self) -> frozenset[str]:
@@ -84,6 +87,22 @@ class CatalogKnowledge:
             StoreError, EmbedderError, Overloaded
         """
         return await self._geometry.get(self._read_geometry)
+
+    async def copy_threshold(self) -> float:
+        """Least cosine of a picture and its copy."""
+        return await self._copies.get(self._read_copy_threshold)
+
+    async def _read_copy_threshold(self) -> float:
+        reader = self._reader()
+        sample = await reader.ordered(OrderedQuery("catalog", _SAMPLE_NEIGHBOURS))
+        vectors = await reader.vectors([point.id for point in sample])
+        neighbours: list[float] = []
+        for point in sample:  # one after the other: shoppers' searches come in between
+            if point.id in vectors:
+                others = Not(AnyOf("product_id", (point.payload.product_id,)))
+                nearest = await reader.nearest(NearestQuery(vectors[point.id], 1, others))
+                neighbours += [item.score for item in nearest]
+        return copy_threshold(neighbours)
 
     async def _read_names(self) -> frozenset[str]:
         counts = await self._reader().facet(FacetQuery("attribute_names", None, _MAX_NAMES))

@@ -16,8 +16,10 @@ from search_api.find_schemas import (
     FoundProduct,
     MatchedImage,
     Offer,
+    RegionNote,
     Variant,
 )
+from search_api.photo_regions import ChosenPart
 from search_api.product_search import Found
 from search_api.schemas import ImageLink, image_url, product_hit
 
@@ -32,7 +34,7 @@ def find_response(found: Found) -> FindResponse:
         facets_over=found.facets.over if found.facets else None,
         cursor=write_cursor(found.page.cursor, found.cursor_key) if found.page.cursor else None,
         total=found.page.total,
-        regions=[],
+        regions=[_region(number, part) for number, part in enumerate(found.regions)],
         notes=list(found.notes),
         space_id=found.space_id,
         collection=found.collection,
@@ -61,9 +63,14 @@ def _hit(found: Found, hit: RankedHit) -> FoundProduct:
         attributes=dict(payload.attributes),
         item_group_id=payload.item_group_id,
         variants=[_variant(item) for item in _others(found.related.get(payload.item_group_id, ()), payload.product_id)],
-        offers=[_offer(item) for item in _same_picture(found, hit)],
+        offers=[offer_of(item) for item in _same_picture(found, hit)],
         explanation=_explanation(found, hit, images[0]) if found.vectors else None,
     )
+
+
+def _region(number: int, part: ChosenPart) -> RegionNote:
+    box = None if part.box is None else (part.box.left, part.box.top, part.box.right, part.box.bottom)
+    return RegionNote(photo=number, won=part.won, box=box, note=part.note)
 
 
 def _nothing_close(found: Found) -> bool:
@@ -104,7 +111,8 @@ def _variant(point: StoredPoint) -> Variant:
     return Variant(product_id=payload.product_id, title=payload.title, image=image)
 
 
-def _offer(point: StoredPoint) -> Offer:
+def offer_of(point: StoredPoint) -> Offer:
+    """What is for sale under a picture."""
     payload = point.payload
     return Offer(
         product_id=payload.product_id,

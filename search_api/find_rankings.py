@@ -41,7 +41,7 @@ class Wish:
         sort: the order.
         group_by: what is one hit.
         diversity: 0..1.
-        collapse: whether the same picture is one hit.
+        collapse: least cosine from which on two pictures are one hit; None: each is one.
         floor: least score that counts as relevant, where that is known.
         least: least score of any hit; None for all.
     """
@@ -50,7 +50,7 @@ class Wish:
     sort: Sort
     group_by: GroupBy
     diversity: float
-    collapse: bool
+    collapse: float | None
     floor: float | None = None
     least: float | None = None
 
@@ -100,13 +100,13 @@ class VectorRanking:
     async def _arranged(self, hits: Sequence[RankedHit]) -> Sequence[RankedHit]:
         """The hits with duplicates taken together, and put in a diverse order."""
         wish = self._wish
-        if not hits or not (wish.collapse or wish.diversity):
+        if not hits or (wish.collapse is None and not wish.diversity):
             return hits
         vectors = await self._vectors(hits)
         known = [hit for hit in hits if hit.group.best.id in vectors]
-        if wish.collapse:
-            known = collapsed(known, np.stack([vectors[hit.group.best.id] for hit in known]))
-        if not wish.diversity or wish.sort != "relevance":
+        if known and wish.collapse is not None:
+            known = collapsed(known, np.stack([vectors[hit.group.best.id] for hit in known]), wish.collapse)
+        if not known or not wish.diversity or wish.sort != "relevance":
             return known
         rows = np.stack([vectors[hit.group.best.id] for hit in known])
         order = diverse_order([hit.group.best.score for hit in known], rows, wish.diversity)
@@ -170,7 +170,7 @@ class CatalogRanking:
         page = taken[:limit]
         hits = tuple(RankedHit(RankedGroup((_ranked(point),))) for point in page)
         total = None
-        if self._wish.group_by == "product" and not self._wish.collapse:
+        if self._wish.group_by == "product" and self._wish.collapse is None:
             total = await self._reader.count_products(self._wish.where)
         if len(taken) <= limit:
             return HitPage(hits, None, total)
@@ -183,7 +183,7 @@ class CatalogRanking:
     def _names(self, point: StoredPoint) -> frozenset[str]:
         payload = point.payload
         name = group_name(payload.product_id, payload.item_group_id, self._wish.group_by)
-        return frozenset((name, f"s{payload.image_sha256}")) if self._wish.collapse else frozenset((name,))
+        return frozenset((name, f"s{payload.image_sha256}")) if self._wish.collapse is not None else frozenset((name,))
 
 
 def _ranked(point: StoredPoint) -> RankedPoint:

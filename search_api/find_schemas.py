@@ -45,12 +45,8 @@ class PhotoPart(_Strict):
     def _one_photo(self) -> PhotoPart:
         if bool(self.file) == bool(self.data):
             raise ValueError("name the form's field in 'file', or give the bytes in 'data'; one of the two")
-        if self.box is not None:
-            left, top, right, bottom = self.box
-            if not (right - left >= 0.01 and bottom - top >= 0.01):
-                raise ValueError("a box is [left, top, right, bottom] and at least a hundredth of each side")
-            if self.region == "auto":
-                raise ValueError("a box says where the object is; region=auto looks for it: give one of the two")
+        if self.box is not None and self.region == "auto":
+            raise ValueError("a box says where the object is; region=auto looks for it: give one of the two")
         return self
 
 
@@ -231,13 +227,6 @@ class FindResponse(BaseModel):
     space_id: str
     collection: str
     timings_ms: FindTimings
-
-
-class DuplicateQuery(_Strict):
-    """A photo of which the catalog may have copies."""
-
-    photo: PhotoPart
-    limit: int = Field(20, ge=1, le=MAX_LIMIT, description="Products wanted of each kind.")
 
 
 class DuplicateHit(BaseModel):

@@ -12,6 +12,7 @@ from uuid import UUID
 from indexer.calibration.model import Calibration, Match, QueryKind
 from indexer.errors import CursorInvalid, QueryNotPossible
 from indexer.points import StoredPoint, Vectors
+from indexer.search.collapse import hit_threshold
 from indexer.search.compose import ComposedQuery, QueryPart, compose, needs_geometry
 from indexer.search.cursor import MAX_SHOWN, Cursor, read_cursor
 from indexer.search.hits import WINDOWS, HitPage
@@ -23,6 +24,7 @@ from search_api.find_facets import FacetCounter, Facets, FacetScope, products_sc
 from search_api.find_filters import attributes_named, store_filter
 from search_api.find_rankings import CatalogRanking, VectorRanking, Wish
 from search_api.find_schemas import FindQuery
+from search_api.photo_regions import ChosenPart
 from search_api.query_parts import QueryPartReader
 from search_api.service import SearchService
 
@@ -59,6 +61,7 @@ class Found:
         vectors: of the hits' best pictures, where they are to be explained.
         related: other products of each item group, or with each picture (by its SHA-256).
         facets: None where none were asked for.
+        regions: what of each photo was searched with.
         meaning: of the hits' scores; None where it is not known.
         is_first: whether the page is the walk's first.
         cursor_key: what the next cursor is bound to.
@@ -74,6 +77,7 @@ class Found:
     vectors: Mapping[UUID, Vectors]
     related: Mapping[str, Sequence[StoredPoint]]
     facets: Facets | None
+    regions: tuple[ChosenPart, ...]
     meaning: Meaning | None
     is_first: bool
     cursor_key: bytes
@@ -117,15 +121,14 @@ class ProductSearch:
         start_s = time.perf_counter()
         reader = self._service.reader()
         space_id = self._service.space_id
-        _refuse_what_is_not_there_yet(query)
         attributes = frozenset[str]()
         if attributes_named(query.filter, query.facets):
             attributes = await self._knowledge.attribute_names()
         where = store_filter(query.filter, attributes)
         cursor_key = self._cursor_key(query, photos, space_id)
         cursor = _cursor_of(query, cursor_key)
-        parts, status = await asyncio.gather(self._parts.read(query, photos), reader.status())
-        composed = await self._composed(parts)
+        read, status = await asyncio.gather(self._parts.read(query, photos), reader.status())
+        composed = await self._composed(read.parts)
         embedded_s = time.perf_counter()
         meaning, untold = await self._meaning(composed)
         wish = Wish(
@@ -133,7 +136,7 @@ class ProductSearch:
             query.sort,
             query.group_by,
             query.diversity,
-            query.collapse_duplicates,
+            hit_threshold(await self._knowledge.copy_threshold()) if query.collapse_duplicates else None,
             floor=meaning.least_score("related") if meaning else None,
             least=_least_score(query, meaning, untold),
         )
@@ -153,6 +156,7 @@ class ProductSearch:
             vectors,
             related,
             facets,
+            read.regions,
             meaning,
             query.cursor is None,
             cursor_key,
@@ -235,14 +239,6 @@ def _least_score(query: FindQuery, meaning: Meaning | None, untold: str) -> floa
     if meaning is None:
         raise QueryNotPossible(f"min_match cannot be kept. {untold or 'Nothing is asked that hits could match.'}")
     return meaning.least_score(query.min_match)
-
-
-def _refuse_what_is_not_there_yet(query: FindQuery) -> None:
-    for number, photo in enumerate(query.photos):
-        if photo.region == "auto" or photo.box is not None:
-            raise QueryNotPossible(
-                f"photos.{number}: parts of a photo cannot be searched in this version yet.", "Send the part alone."
-            )
 
 
 def _cursor_of(query: FindQuery, key: bytes) -> Cursor:

@@ -9,9 +9,11 @@ from typing import Any
 
 from indexer.errors import ProductImageNotFound, ProductNotFound, QueryTextEmpty, QueryTextTooLong
 from indexer.points import StoredPoint
+from indexer.regions.box import Box
 from indexer.search.compose import PartKind, QueryPart
 from indexer.store.async_reader import AsyncCollectionReader
-from search_api.find_schemas import FindQuery, TextPart
+from search_api.find_schemas import FindQuery, PhotoPart, TextPart
+from search_api.photo_regions import ChosenPart, PhotoRegions
 from search_api.query_embeddings import QueryEmbeddings
 
 
@@ -25,24 +27,44 @@ class _Named:
     weight: float
 
 
+@dataclass(frozen=True, slots=True)
+class ReadParts:
+    """What a request holds.
+
+    Attributes:
+        parts: photos, products, texts, liked, disliked, negative texts.
+        regions: what of each photo is searched with.
+    """
+
+    parts: tuple[QueryPart, ...]
+    regions: tuple[ChosenPart, ...]
+
+
 class QueryPartReader:
     """Embeds what a request holds, all parts side by side.
 
     Args:
         reader: of the collection; asked for with each call, as it opens late.
-        queries: embeds photos and texts.
+        queries: embeds texts.
+        regions: embeds photos, or the objects in them.
         max_text_chars: of a text.
     """
 
     def __init__(
-        self, reader: Callable[[], AsyncCollectionReader], queries: QueryEmbeddings, *, max_text_chars: int
+        self,
+        reader: Callable[[], AsyncCollectionReader],
+        queries: QueryEmbeddings,
+        regions: PhotoRegions,
+        *,
+        max_text_chars: int,
     ) -> None:
         self._reader = reader
         self._queries = queries
+        self._regions = regions
         self._max_text_chars = max_text_chars
 
-    async def read(self, query: FindQuery, photos: Sequence[bytes]) -> tuple[QueryPart, ...]:
-        """The parts in the order of the request: photos, products, texts, liked, disliked, negative texts.
+    async def read(self, query: FindQuery, photos: Sequence[bytes]) -> ReadParts:
+        """The parts of a request as vectors.
 
         Args:
             query: as it came.
@@ -57,15 +79,17 @@ class QueryPartReader:
         liked = [_Named("liked", item.product_id, None, item.weight) for item in query.liked]
         disliked = [_Named("disliked", item.product_id, None, item.weight) for item in query.disliked]
         named = [*products, *liked, *disliked]
+        chosen: dict[int, ChosenPart] = {}
         work: list[Coroutine[Any, Any, Sequence[QueryPart]]] = [
-            *(self._photo(number, photos[number], part.weight) for number, part in enumerate(query.photos)),
+            *(self._photo(number, photos[number], part, chosen) for number, part in enumerate(query.photos)),
             *(self._text("text", part) for part in query.texts),
             *(self._text("negative_text", part) for part in query.negative_texts),
             self._products(named),
         ]
         found = [part for parts in await _all_of(work) for part in parts]
         order = ("photo", "product", "text", "liked", "disliked", "negative_text")
-        return tuple(sorted(found, key=lambda part: order.index(part.kind)))
+        parts = tuple(sorted(found, key=lambda part: order.index(part.kind)))
+        return ReadParts(parts, tuple(chosen[number] for number in range(len(photos))))
 
     def _check(self, text: str) -> None:
         if not text.strip():
@@ -75,9 +99,12 @@ class QueryPartReader:
                 f"A text has {len(text)} characters; the limit is {self._max_text_chars}.", "Say it shorter."
             )
 
-    async def _photo(self, number: int, data: bytes, weight: float) -> Sequence[QueryPart]:
-        embedding = await self._queries.of_image(data)
-        return [QueryPart("photo", f"photo {number}", embedding.vector, weight)]
+    async def _photo(
+        self, number: int, data: bytes, part: PhotoPart, chosen: dict[int, ChosenPart]
+    ) -> Sequence[QueryPart]:
+        box = None if part.box is None else Box.checked(part.box)
+        chosen[number] = await self._regions.chosen(data, box=box, auto=part.region == "auto")
+        return [QueryPart("photo", f"photo {number}", chosen[number].embedding.vector, part.weight)]
 
     async def _text(self, kind: PartKind, part: TextPart) -> Sequence[QueryPart]:
         return [QueryPart(kind, part.text, (await self._queries.of_text(part.text)).vector, part.weight)]

@@ -8,6 +8,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from indexer.images.limits import ImageLimits
+from search_api.duplicates import DuplicateSearch
 from search_api.images import ProductImages
 from search_api.photo_regions import PhotoRegions
 from search_api.product_search import ProductSearch
@@ -24,6 +25,7 @@ class ApiParts:
     images: ProductImages
     limits: ImageLimits
     search: ProductSearch
+    duplicates: DuplicateSearch
     zero_shot: ZeroShotService
     regions: PhotoRegions
 

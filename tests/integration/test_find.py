@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import itertools
 import json
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from indexer import bootstrap
 from indexer.embedding.port import Embedder
@@ -311,6 +313,63 @@ def test_diversity_changes_the_order_and_loses_nothing(shop: Shop) -> None:
     assert sorted(plain) == sorted(diverse)
 
 
+def test_a_part_of_a_photo_is_searched_where_a_box_says(shop: Shop) -> None:
+    pasted = Image.new("RGB", (400, 300), (120, 90, 60))
+    with Image.open(io.BytesIO(shop.photo(8))) as product:
+        pasted.paste(product, (250, 150))
+        box = [250 / 400, 150 / 300, (250 + product.width) / 400, (150 + product.height) / 300]
+    data = base64.b64encode(encoded(pasted, "PNG")).decode()
+    whole = shop.find(photos=[{"data": data}], limit=1)
+    assert whole["regions"] == [{"photo": 0, "won": "whole", "box": None, "note": ""}]
+    part = shop.find(photos=[{"data": data, "box": box}], limit=1)
+    assert part["hits"][0]["product_id"] == "p8"
+    assert part["hits"][0]["score"] > whole["hits"][0]["score"]
+    assert part["regions"][0]["won"] == "crop"
+    assert part["regions"][0]["box"] == pytest.approx(box)
+    auto = shop.find(photos=[{"data": data, "region": "auto"}], limit=1)
+    assert auto["regions"][0]["won"] in {"crop", "whole"}
+    assert auto["regions"][0]["box"] or auto["regions"][0]["note"]
+    shop.refused({"photos": [{"data": data, "box": [0.5, 0.5, 0.4, 0.9]}]}, "box_invalid")
+
+
+def test_hits_have_no_level_where_nothing_is_calibrated_and_that_is_said(shop: Shop) -> None:
+    answer = shop.find(texts=[{"text": "red mug"}], limit=2)
+    assert [(hit["match"], hit["probability"]) for hit in answer["hits"]] == [(None, None)] * 2
+    assert any("calibrate" in note for note in answer["notes"])
+    assert answer["nothing_close"] is False
+    shop.refused({"texts": [{"text": "red mug"}], "min_match": "similar"}, "query_not_possible")
+    shop.refused({"min_match": "similar"}, "query_not_possible")
+    assert shop.find()["notes"] == []
+
+
+def duplicates(shop: Shop, data: bytes, **query: Any) -> dict[str, Any]:
+    response = shop.client.post("/v1/duplicates", files={"file": ("a.jpg", data)}, params=query)
+    assert response.status_code == 200, response.text
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+def test_whose_a_picture_is(shop: Shop) -> None:
+    answer = duplicates(shop, shop.photo(7))
+    assert answer["in_catalog"] is True
+    assert [hit["product_id"] for hit in answer["same_picture"]] == ["p33", "p7"]
+    assert answer["same_picture"][1]["offer"]["title"] == "blue thing 7"
+    assert {hit["product_id"] for hit in answer["near_duplicates"]}.isdisjoint({"p7", "p33"})
+    with Image.open(io.BytesIO(shop.photo(8))) as picture:
+        saved = encoded(picture, "JPEG", quality=60)
+    copy = duplicates(shop, saved, limit=1)
+    assert (copy["same_picture"], copy["in_catalog"]) == ([], True)
+    assert [hit["product_id"] for hit in copy["near_duplicates"]] == ["p8"]
+    assert copy["near_duplicates"][0]["score"] >= copy["threshold"]
+    second = (shop.folder / "images" / "8-1.jpg").read_bytes()
+    assert [(hit["product_id"], hit["image"]["position"]) for hit in duplicates(shop, second)["same_picture"]] == [
+        ("p8", 1)
+    ]
+    other = duplicates(shop, encoded(Image.effect_noise((90, 90), 90).convert("RGB")))
+    assert (other["same_picture"], other["near_duplicates"], other["in_catalog"]) == ([], [], False)
+    assert shop.client.post("/v1/duplicates", files={"file": b"x"}).status_code == 415
+
+
 FILTERS = st.sampled_from(
     [
         (None, lambda _: True),
@@ -386,7 +445,7 @@ def test_a_cursor_belongs_to_its_query(shop: Shop) -> None:
         ({"photos": [{"data": "QUJD"}] * 5}, "photos"),
         ({"photos": [{}]}, "photos.0"),
         ({"photos": [{"data": "QUJD", "file": "file"}]}, "photos.0"),
-        ({"photos": [{"data": "QUJD", "box": [0.5, 0.5, 0.4, 0.9]}]}, "photos.0"),
+        ({"photos": [{"data": "QUJD", "box": [0.1, 0.1, 0.4, 0.9], "region": "auto"}]}, "photos.0"),
         ({"photos": [{"data": "QUJD", "box": [0, 0, 2, 1]}]}, "photos.0.box.2"),
         ({"limit": 0}, "limit"),
         ({"limit": 101}, "limit"),

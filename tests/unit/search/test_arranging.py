@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from indexer.points import Vectors
-from indexer.search.collapse import collapsed
+from indexer.search.collapse import DEFAULT_THRESHOLD, collapsed, copy_threshold, hit_threshold
 from indexer.search.diversity import DIVERSIFIED, diverse_order
 from indexer.search.hits import RankedHit
 from indexer.store.ranking import RankedGroup, RankedPoint
@@ -54,4 +54,12 @@ def test_the_same_picture_of_several_products_is_one_hit() -> None:
     assert [hit.group.best.product_id for hit in found] == ["p0", "p2", "p3"]
     assert [[group.best.product_id for group in hit.duplicates] for hit in found] == [["p1"], [], ["p4"]]
     assert collapsed(found, TWO_KINDS[[0, 2, 3]], threshold=0.99)[0].names("product") == {"pp0", "pp1", "pp2"}
-    assert collapsed([], TWO_KINDS[:0]) == []
+    assert collapsed([], TWO_KINDS[:0], threshold=0.9) == []
+
+
+def test_a_copy_is_nearer_than_other_products_are() -> None:
+    apart = copy_threshold([0.8] * 15 + [0.7, 0.9] * 5)
+    close = copy_threshold([0.95] * 30)
+    assert 0.9 < apart < close < hit_threshold(close) < 1
+    assert copy_threshold([0.95] * 30 + [1.0] * 100) == close, "copies in the catalog say nothing of what differs"
+    assert copy_threshold([0.5] * 3) == DEFAULT_THRESHOLD
