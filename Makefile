@@ -6,7 +6,7 @@ DEMO := .demo
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast lint format bench up down workers constraints clean
+.PHONY: help install demo test test-fast lint format openapi bench up down workers constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ lint: install ## check style and types
 format: install ## put the code into its standard form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+openapi: install ## write docs/openapi.json; refused where programs would break, unless BREAKING=accepted
+	$(BIN)/python -m search_api.describe docs/openapi.json $(if $(filter accepted,$(BREAKING)),--accept-breaking)
 
 bench: install ## measure against alternatives, ten minutes; BENCH=full: peers, more models, a million vectors too
 	$(BIN)/python -m benchmarks
