@@ -3,14 +3,17 @@
 A generation is copied before each index run that changes something. Most of its bytes are the vectors of segments whose
 graph is built: original vectors, quantized vectors and the graph itself. The engine maps these files for reading only;
 what it changes of such a segment (deleted points, payloads, versions) lies in other files, and optimising writes new
-segments. So these files are shared between generations by hard links, and only the others are copied.
+segments. So these files are shared between generations by hard links, and only the others are copied. The engine lays
+out most of its files larger than what is in them; what was never written takes no room in a copy either.
 ``tests/unit/store/test_edge_files.py`` holds the engine to it.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import sys
 from pathlib import Path
 
 from indexer.errors import StoreUnavailable
@@ -19,6 +22,7 @@ _VECTORS = "matrix.dat"
 """Original vectors of a segment that takes no more points; one that does keeps them in chunks under other names."""
 _QUANTIZED = "quantized.data"
 _GRAPHS = frozenset({"links.bin", "links_compressed.bin"})
+_COPIED_AT_ONCE_BYTES = 1 << 20
 
 
 def is_never_written(path: Path) -> bool:
@@ -58,4 +62,36 @@ def _link_or_copy(source: str, target: str) -> None:
             pass  # a file system without hard links, or a file that has too many
         else:
             return
-    shutil.copy2(source, target)
+    try:
+        _copy_written(source, target)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        shutil.copy2(source, target)  # a file system that cannot tell holes
+
+
+def _copy_written(source: str, target: str) -> None:
+    """Copies a file as ``shutil.copy2`` does, but leaves holes where it has holes."""
+    with Path(source).open("rb") as given, Path(target).open("wb") as made:
+        size = os.fstat(given.fileno()).st_size
+        made.truncate(size)
+        end = 0
+        while (start := _next_written(given.fileno(), end)) < size:
+            end = _next_hole(given.fileno(), start, size)
+            while start < end:
+                part = os.pread(given.fileno(), min(_COPIED_AT_ONCE_BYTES, end - start), start)
+                start += os.pwrite(made.fileno(), part, start)
+    shutil.copystat(source, target)
+
+
+def _next_written(file: int, start: int) -> int:
+    try:
+        return os.lseek(file, start, os.SEEK_DATA)
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        return sys.maxsize  # nothing is written behind it
+
+
+def _next_hole(file: int, start: int, size: int) -> int:
+    return min(size, os.lseek(file, start, os.SEEK_HOLE))

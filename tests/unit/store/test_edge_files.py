@@ -75,6 +75,26 @@ def digests(folder: Path) -> dict[Path, str]:
     }
 
 
+def allocated_bytes(folder: Path) -> int:
+    return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())
+
+
+def test_what_was_never_written_takes_no_room_in_a_copy(tmp_path: Path) -> None:
+    (tmp_path / "source").mkdir()
+    pieces = {0: b"first", 3 << 20: b"second" * 100_000, (9 << 20) - 4: b"last"}
+    for name, written in {"some": pieces, "none": {}, "end": {9 << 20: b"x"}}.items():
+        with (tmp_path / "source" / name).open("wb") as file:
+            file.truncate(10 << 20)
+            for start, text in written.items():
+                file.seek(start)
+                file.write(text)
+            os.fsync(file.fileno())
+    (tmp_path / "source" / "empty").touch()
+    copy_shard(tmp_path / "source", tmp_path / "copy")
+    assert digests(tmp_path / "copy") == digests(tmp_path / "source")
+    assert allocated_bytes(tmp_path / "copy") <= allocated_bytes(tmp_path / "source") + (1 << 16)
+
+
 def change_everything(shard: EdgeShard) -> None:
     """Every kind of write, on points inside the graph and outside it."""
     known = points_of(range(POINTS))
@@ -211,7 +231,7 @@ def test_a_full_disk_is_told(source: Path, tmp_path: Path, monkeypatch: pytest.M
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(shutil, "copy2", full)
+    monkeypatch.setattr(os, "pwrite", full)
     with pytest.raises(StoreUnavailable, match="disk's space"):
         copy_shard(source, tmp_path / "copy")
     assert not list(tmp_path.glob("copy*"))
