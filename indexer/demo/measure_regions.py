@@ -11,9 +11,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 from zlib import crc32
 
 import numpy as np
@@ -30,6 +31,8 @@ from indexer.points import Vectors
 from indexer.regions.box import Box, Crop
 from indexer.regions.choice import DRAWN_MARGIN, FOUND_MARGIN, SEARCHED, closest
 from indexer.regions.finder import PatchFinder, RegionFinder
+
+Kind = Literal["real", "drawn", "clean"]
 
 _QUERY_PX = 384
 _FOUND = 0.5
@@ -53,7 +56,8 @@ class RegionFigures:
         whole, auto: hit@1 of the photo as it is, and of what ``region=auto`` searches with.
         drawn: hit@1 of the true box, as somebody would draw it; None where there is none.
         crops_won: how often ``auto`` took a crop.
-        first_box, any_box: how often the first box, or any that is searched, covers the product (IoU above 0.5).
+        first_box, any_box: how often the first box, or any that is searched, covers the product (IoU above 0.5);
+            None where the true box is not known.
         questions: how many.
     """
 
@@ -61,8 +65,8 @@ class RegionFigures:
     auto: float
     drawn: float | None
     crops_won: float
-    first_box: float
-    any_box: float
+    first_box: float | None
+    any_box: float | None
     questions: int
 
 
@@ -83,13 +87,14 @@ class Shelf:
         """Figures of some questions."""
         asked = [self._asked(question) for question in questions]
         drawn = [item.drawn for item in asked if item.drawn is not None]
+        overlaps = [item.overlaps or (0.0,) for item in asked if item.drawn is not None]
         return RegionFigures(
             whole=_share([item.whole for item in asked]),
             auto=_share([item.auto for item in asked]),
             drawn=_share(drawn) if drawn else None,
             crops_won=_share([item.crop_won for item in asked]),
-            first_box=_share([item.overlaps[0] > _FOUND for item in asked if item.overlaps]),
-            any_box=_share([max(item.overlaps) > _FOUND for item in asked if item.overlaps]),
+            first_box=_share([item[0] > _FOUND for item in overlaps]) if overlaps else None,
+            any_box=_share([max(item) > _FOUND for item in overlaps]) if overlaps else None,
             questions=len(asked),
         )
 
@@ -133,27 +138,23 @@ def photo_seed(article: Article, seed: int) -> int:
     return crc32(f"{seed}|{article.product_id}".encode())
 
 
-def questions_of(articles: Sequence[Article], count: int, seed: int, data: Path | None) -> dict[str, list[Question]]:
-    """Questions of each kind, about the same products in the same order.
+def questions_of(articles: Sequence[Article], count: int, seed: int, kind: Kind, data: Path | None) -> list[Question]:
+    """Questions of one kind, about the same products in the same order for each.
 
     Args:
         articles: of the catalog.
-        count: of each kind.
+        count: how many.
         seed: decides all.
-        data: the shared data folder, for backgrounds; None leaves the kind ``real`` out.
+        kind: see the module.
+        data: the shared data folder, for ``real`` backgrounds.
     """
     order = np.random.default_rng([seed, 61]).permutation(len(articles))
     chosen = [int(order[number % len(order)]) for number in range(count)]
-    backgrounds = busy_backgrounds(data) if data is not None else ()
-    kinds: dict[str, Callable[[int, int], Question]] = {
-        "drawn": lambda number, at: _composed(articles, at, np.random.default_rng([seed, 71, number]), ()),
-        "clean": lambda number, at: Question(_clean(articles[at], number, seed), at),
-    }
-    if backgrounds:
-        kinds["real"] = lambda number, at: _composed(
-            articles, at, np.random.default_rng([seed, 72, number]), backgrounds
-        )
-    return {kind: [make(number, at) for number, at in enumerate(chosen)] for kind, make in kinds.items()}
+    if kind == "clean":
+        return [Question(_clean(articles[at], number, seed), at) for number, at in enumerate(chosen)]
+    backgrounds = busy_backgrounds(data) if kind == "real" and data is not None else ()
+    rngs = [np.random.default_rng([seed, 71 + (kind == "real"), number]) for number in range(count)]
+    return [_composed(articles, at, rng, backgrounds) for at, rng in zip(chosen, rngs, strict=True)]
 
 
 def _clean(article: Article, number: int, seed: int) -> Image.Image:
@@ -182,8 +183,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     articles = assortment(options.products, options.seed)
     embedder = load_embedder(ModelChoice(model=options.model, device="cpu"))
     shelf = Shelf(embedder, shop_pictures(articles, options.seed))
-    asked = questions_of(articles, options.questions, options.seed, options.data)
-    figures = {kind: shelf.ask(questions).__dict__ for kind, questions in asked.items()}
+    kinds: list[Kind] = ["drawn", "clean"] if options.data is None else ["real", "drawn", "clean"]
+    figures = {
+        kind: asdict(shelf.ask(questions_of(articles, options.questions, options.seed, kind, options.data)))
+        for kind in kinds
+    }
     sys.stdout.write(json.dumps(figures, indent=1) + "\n")
     return 0
 
