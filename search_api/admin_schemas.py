@@ -30,8 +30,8 @@ class RunOrderBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     feed: str = Field(min_length=1, max_length=4096, description="Path of the feed, relative to feeds_dir.")
-    full: bool = Field(False, description="Also remove products that the feed does not name.")
-    limit: int = Field(0, ge=0, description="Take the first products only; 0: all.")
+    full: bool = Field(default=False, description="Also remove products that the feed does not name.")
+    limit: int = Field(default=0, ge=0, description="Take the first products only; 0: all.")
 
     @model_validator(mode="after")
     def _not_both(self) -> Self:

@@ -24,17 +24,17 @@ class FilterNode(BaseModel):
 
     model_config = ConfigDict(extra="forbid", populate_by_name=False, strict=True)
 
-    and_: list[FilterNode] | None = Field(None, alias="and", min_length=1, max_length=MAX_FILTER_CONDITIONS)
-    or_: list[FilterNode] | None = Field(None, alias="or", min_length=1, max_length=MAX_FILTER_CONDITIONS)
-    not_: FilterNode | None = Field(None, alias="not")
+    and_: list[FilterNode] | None = Field(default=None, alias="and", min_length=1, max_length=MAX_FILTER_CONDITIONS)
+    or_: list[FilterNode] | None = Field(default=None, alias="or", min_length=1, max_length=MAX_FILTER_CONDITIONS)
+    not_: FilterNode | None = Field(default=None, alias="not")
     field: str | None = Field(
-        None,
+        default=None,
         max_length=200,
         description="brand, category, price_minor, currency, in_stock, item_group_id, product_id, updated_at, "
         "identifiers, or any attribute of the catalog, such as color.",
     )
     any_of: list[Value] | None = Field(
-        None,
+        default=None,
         min_length=1,
         max_length=MAX_FILTER_VALUES,
         description="It has one of these. A category is a path of any level: ['Home', 'Kitchen'] or 'Home > Kitchen'.",

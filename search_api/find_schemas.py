@@ -31,13 +31,14 @@ class _Strict(BaseModel):
 class PhotoPart(_Strict):
     """A shopper's photo: a file of the form, or its bytes in base64."""
 
-    file: str = Field("", max_length=100, description="Name of the form's field that holds the photo.")
-    data: str = Field("", description="The photo's bytes in base64, where the request is JSON.")
+    file: str = Field(default="", max_length=100, description="Name of the form's field that holds the photo.")
+    data: str = Field(default="", description="The photo's bytes in base64, where the request is JSON.")
     box: tuple[Side, Side, Side, Side] | None = Field(
-        None, description="Left, top, right, bottom of the object, as shares of width and height: 0 to 1."
+        default=None, description="Left, top, right, bottom of the object, as shares of width and height: 0 to 1."
     )
     region: Literal["whole", "auto"] = Field(
-        "whole", description="auto: the photo and the object found in it are both searched, and the nearer one wins."
+        default="whole",
+        description="auto: the photo and the object found in it are both searched, and the nearer one wins.",
     )
     weight: Weight = 1.0
 
@@ -61,7 +62,7 @@ class ProductPart(_Strict):
     """A product's picture as a query."""
 
     product_id: ProductId
-    position: int | None = Field(None, ge=0, description="Which of its pictures; the main one if not given.")
+    position: int | None = Field(default=None, ge=0, description="Which of its pictures; the main one if not given.")
     weight: Weight = 1.0
 
 
@@ -75,42 +76,52 @@ class Opinion(_Strict):
 class FindQuery(_Strict):
     """One query of many parts; with no part at all the catalog is browsed by filter and sort."""
 
-    photos: list[PhotoPart] = Field([], max_length=MAX_PHOTOS)
-    products: list[ProductPart] = Field([], max_length=MAX_PRODUCTS, description="They are left out of the hits.")
-    texts: list[TextPart] = Field([], max_length=MAX_TEXTS)
-    liked: list[Opinion] = Field([], max_length=MAX_PRODUCTS, description="Left out of the hits.")
-    disliked: list[Opinion] = Field([], max_length=MAX_PRODUCTS, description="Left out of the hits.")
-    negative_texts: list[TextPart] = Field([], max_length=MAX_TEXTS, description="What it should not be.")
-    filter: FilterNode | None = Field(None, description="Which products may be found at all.")
+    photos: list[PhotoPart] = Field(default=[], max_length=MAX_PHOTOS)
+    products: list[ProductPart] = Field(
+        default=[], max_length=MAX_PRODUCTS, description="They are left out of the hits."
+    )
+    texts: list[TextPart] = Field(default=[], max_length=MAX_TEXTS)
+    liked: list[Opinion] = Field(default=[], max_length=MAX_PRODUCTS, description="Left out of the hits.")
+    disliked: list[Opinion] = Field(default=[], max_length=MAX_PRODUCTS, description="Left out of the hits.")
+    negative_texts: list[TextPart] = Field(default=[], max_length=MAX_TEXTS, description="What it should not be.")
+    filter: FilterNode | None = Field(default=None, description="Which products may be found at all.")
     facets: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(
-        [], max_length=MAX_FACETS, description="brand, category, price, in_stock, or any attribute, such as color."
+        default=[],
+        max_length=MAX_FACETS,
+        description="brand, category, price, in_stock, or any attribute, such as color.",
     )
     facet_scope: Literal["results", "catalog"] | None = Field(
-        None,
+        default=None,
         description="What is counted: the products that the query finds (default where there is one), or all that the "
         "filter lets through.",
     )
     sort: Literal["relevance", "price_asc", "price_desc", "newest"] = Field(
-        "relevance", description="By price or date: only what is relevant enough, products without a price last."
+        default="relevance",
+        description="By price or date: only what is relevant enough, products without a price last.",
     )
     group_by: Literal["product", "item_group"] = Field(
-        "product", description="item_group: variants of one product are one hit."
+        default="product", description="item_group: variants of one product are one hit."
     )
-    limit: int = Field(24, ge=1, le=MAX_LIMIT, description="Products wanted.")
+    limit: int = Field(default=24, ge=1, le=MAX_LIMIT, description="Products wanted.")
     cursor: str | None = Field(
-        None, max_length=MAX_CURSOR_CHARS, description="From the answer before; the rest of the query as it was."
+        default=None,
+        max_length=MAX_CURSOR_CHARS,
+        description="From the answer before; the rest of the query as it was.",
     )
     hybrid: Literal["auto", "off"] = Field(
-        "auto", description="auto: words of a text query are also looked up in titles, brands, attributes and numbers."
+        default="auto",
+        description="auto: words of a text query are also looked up in titles, brands, attributes and numbers.",
     )
     diversity: float = Field(
-        0.0, ge=0, le=1, allow_inf_nan=False, description="0: nearest first; higher: unlike each other, too."
+        default=0.0, ge=0, le=1, allow_inf_nan=False, description="0: nearest first; higher: unlike each other, too."
     )
-    collapse_duplicates: bool = Field(False, description="The same picture of several sellers is one hit with offers.")
+    collapse_duplicates: bool = Field(
+        default=False, description="The same picture of several sellers is one hit with offers."
+    )
     min_match: Literal["related", "similar", "same"] | None = Field(
-        None, description="Only hits that are at least so near; needs a calibrated collection."
+        default=None, description="Only hits that are at least so near; needs a calibrated collection."
     )
-    explain: bool = Field(False, description="Whether each hit says what it owes to each part of the query.")
+    explain: bool = Field(default=False, description="Whether each hit says what it owes to each part of the query.")
 
 
 class MatchedImage(ImageLink):

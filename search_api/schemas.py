@@ -107,6 +107,7 @@ class Problem(BaseModel):
     status: int
     code: str = Field(description="Stable; programs may compare it.")
     detail: str
+    field: str = Field(default="", description="Of a request that does not fit: where.")
 
 
 def image_url(payload: PointPayload) -> str:
