@@ -10,6 +10,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from indexer.calibration.calibrate import Calibrator
+from indexer.calibration.probes import Pictures
 from indexer.catalog import open_feed
 from indexer.embedding.port import Embedder
 from indexer.errors import ConfigurationError
@@ -252,7 +254,9 @@ def indexing(settings: Settings, before_model: Check | None = None) -> Iterator[
                 events=EventOverlay(events),
             )
         )
-        yield IndexParts(embedder, store, ledger, pipeline, settings.catalog, settings.writer_wait_s)
+        pictures = Pictures(embedder, source, settings.image_limits())
+        calibrator = Calibrator(store, pictures, automatic=settings.calibrate)
+        yield IndexParts(embedder, store, ledger, pipeline, settings.catalog, settings.writer_wait_s, calibrator)
 
 
 @contextmanager

@@ -110,6 +110,9 @@ class Settings(BaseModel):
     reindex_max_golden_loss: float = Field(
         0.02, ge=0, le=1, description="Most that nDCG@10 of the golden queries may fall below what serves now."
     )
+    calibrate: bool = Field(
+        True, description="Whether runs work out what scores mean where that is not known for a catalog of this size."
+    )
 
     batch_products: int = Field(64, ge=1, le=256, description="Products, and about as many pictures, in a batch.")
     image_threads: int = Field(

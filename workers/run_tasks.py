@@ -164,6 +164,9 @@ class RunTasks:
                 raise
             ended = ledger.finish(record.run_id, RunState.FAILED, reason=str(error))
         _log.info("run %s %s: %s products", ended.run_id, ended.state, ended.counts.products)
+        calibrator, alias = self._parts.calibrator, alias_of(record.plan.alias)
+        if calibrator is not None and not record.plan.target and ended.state is RunState.FINISHED:
+            calibrator.serving_if_due(alias, lambda: _log_phase(Phase.CALIBRATING))
 
     def _writer(self, record: RunRecord) -> CollectionWriter:
         store, space, plan = self._parts.store, self._parts.embedder.space, record.plan

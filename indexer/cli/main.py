@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 
 from indexer.cli import (
+    calibrate,
     evaluate,
     failures,
     follow,
@@ -35,6 +36,7 @@ _COMMANDS = (
     promote,
     rollback,
     prune,
+    calibrate,
     evaluate,
     verify_model,
     tune,

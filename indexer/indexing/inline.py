@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from indexer.calibration.calibrate import Calibrator
 from indexer.embedding.port import Embedder
 from indexer.errors import FeedError
 from indexer.indexing.batch import ProductBatch
@@ -24,6 +25,7 @@ class IndexParts:
         embedder, store, ledger, pipeline: the parts.
         catalog: the setting of that name.
         writer_wait_s: how long a run waits for another one that is writing.
+        calibrator: works out what scores mean where that is due; None for nobody.
     """
 
     embedder: Embedder
@@ -32,6 +34,7 @@ class IndexParts:
     pipeline: IndexPipeline
     catalog: str
     writer_wait_s: float = 0.0
+    calibrator: Calibrator | None = None
 
     @property
     def alias(self) -> Alias:
@@ -70,9 +73,13 @@ class InlineDispatcher:
                 parts.ledger.finish(begun.record.run_id, RunState.FAILED, reason=str(error))
                 raise
             reason = str(run.broken_off) if run.broken_off else ""
-            return end_run(begun.record.run_id, parts.ledger, writer, reason, execution.tell, parts.pipeline.events)
+            ended = end_run(begun.record.run_id, parts.ledger, writer, reason, execution.tell, parts.pipeline.events)
         finally:
             writer.close()
+        # after the writer is closed: nobody waits for this, and what is published serves already
+        if parts.calibrator is not None and not run.plan.target and ended.state is RunState.FINISHED:
+            parts.calibrator.serving_if_due(parts.alias, lambda: execution.tell(Phase.CALIBRATING))
+        return ended
 
     def queues(self) -> Sequence[QueueStatus]:
         """See ``Dispatcher``."""

@@ -15,6 +15,7 @@ class Phase(StrEnum):
     INDEXING = "indexing"
     REMOVING = "removing what left the feed"
     PUBLISHING = "publishing"
+    CALIBRATING = "working out what scores mean"
     CATCHING_UP = "catching up events"
     VERIFYING = "verifying"
     PROMOTING = "promoting"

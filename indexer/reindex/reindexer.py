@@ -51,6 +51,8 @@ def reindex(
         record = steps.begin(run.plan)
         if not steps.promotion.is_switched(record):
             record = steps.fill_and_verify(record, run)
+            if record.state is ReindexState.VERIFIED and core.calibrator is not None:
+                core.calibrator.target_if_due(record.target, steps.tell_calibrating)
             if record.state is not ReindexState.VERIFIED or not options.promote:
                 return record
         try:
@@ -174,6 +176,10 @@ class _Reindex:
         except (CollectionNotFound, StoreDamaged):
             return False
         return True
+
+    def tell_calibrating(self) -> None:
+        """Tells that what scores mean is being worked out."""
+        self._tell(Phase.CALIBRATING)
 
     def _tell(self, phase: Phase) -> None:
         self._progress = replace(self._progress, phase=phase)
