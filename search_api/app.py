@@ -20,6 +20,7 @@ from search_api.duplicates import DuplicateSearch
 from search_api.embedding_cache import EmbeddingCache
 from search_api.feeds import FeedFolder
 from search_api.find_schemas import FindQuery
+from search_api.heat_maps import HeatMaps
 from search_api.images import ProductImages
 from search_api.lanes import BatchLimits
 from search_api.model_gate import ModelGate
@@ -29,7 +30,7 @@ from search_api.problems import install_problem_handlers
 from search_api.product_search import ProductSearch
 from search_api.query_embeddings import QueryEmbeddings
 from search_api.query_parts import QueryPartReader
-from search_api.routes import admin, duplicates, find, health, page, products, regions, search, zero_shot
+from search_api.routes import admin, duplicates, find, health, heat, page, products, regions, search, zero_shot
 from search_api.routes.dependencies import ApiParts
 from search_api.service import SearchService
 from search_api.zero_shot import ZeroShotService
@@ -92,9 +93,10 @@ def create_app(
         docs_url=None,  # its page would load scripts from elsewhere
         redoc_url=None,
     )
+    images = ProductImages(settings.image_limits(), thumbnail_px=settings.thumbnail_px)
     app.state.parts = ApiParts(
         service,
-        ProductImages(settings.image_limits(), thumbnail_px=settings.thumbnail_px),
+        images,
         settings.image_limits(),
         search=ProductSearch(
             service,
@@ -105,13 +107,14 @@ def create_app(
         duplicates=DuplicateSearch(service, queries, knowledge),
         zero_shot=ZeroShotService(gate, queries, max_text_chars=settings.query_text_max_chars),
         regions=photo_regions,
+        heat_maps=HeatMaps(gate, queries, images, settings.image_limits()),
     )
     install_schemas(app, FindQuery)
     app.state.admin_key = AdminKey(settings.admin_key.get_secret_value())
     app.state.admin = admin_service
     app.add_middleware(BodyLimit, limits=settings.image_limits(), feed_max_bytes=settings.feed_max_bytes)
     install_problem_handlers(app)
-    for module in (search, find, duplicates, zero_shot, regions, products, admin, health, page):
+    for module in (search, find, duplicates, zero_shot, regions, heat, products, admin, health, page):
         app.include_router(module.router)
     return app
 

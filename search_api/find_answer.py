@@ -19,6 +19,7 @@ from search_api.find_schemas import (
     RegionNote,
     Variant,
 )
+from search_api.heat_maps import heat_map_url
 from search_api.photo_regions import ChosenPart
 from search_api.product_search import Found
 from search_api.schemas import ImageLink, image_url, product_hit
@@ -132,4 +133,5 @@ def _explanation(found: Found, hit: RankedHit, image: MatchedImage) -> Explanati
         Contribution(kind=share.kind, label=share.label, contribution=round(float(share.vector @ vector), 6))
         for share in found.query.shares
     ]
-    return Explanation(image=image, parts=parts, lexical_terms=[], heat_map_url=None)
+    heat_map = heat_map_url(found.points[hit.group.best.id].payload, found.query.vector)
+    return Explanation(image=image, parts=parts, lexical_terms=[], heat_map_url=heat_map)

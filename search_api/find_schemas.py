@@ -165,7 +165,10 @@ class Explanation(BaseModel):
     image: MatchedImage = Field(description="The picture that matched.")
     parts: list[Contribution]
     lexical_terms: list[str] = Field(description="Words of the query that stand in the product's texts.")
-    heat_map_url: str | None
+    heat_map_url: str | None = Field(
+        description="Places of that picture that agree with the query, as a PNG to lay over it; null for pictures on "
+        "other hosts. POST a photo to the same path, without its query string, for the photo's own."
+    )
 
 
 class FoundProduct(ProductHit):

@@ -165,6 +165,15 @@ class SearchService:
         """
         return self._gate.space_id
 
+    @property
+    def dim(self) -> int:
+        """Length of the model's vectors.
+
+        Raises:
+            ModelLoading, EmbedderError: there is none.
+        """
+        return self._gate.embedder.space.dim
+
     def reader(self) -> AsyncCollectionReader:
         """The reader in the model's space.
 

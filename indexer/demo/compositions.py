@@ -54,7 +54,7 @@ def compose(look: Look, rng: np.random.Generator, background: Path | None = None
         with Image.open(background) as opened:
             photo = opened.convert("RGB")
         photo.thumbnail((_PHOTO_PX, _PHOTO_PX))
-        behind = linear(np.asarray(photo))
+        behind = linear(np.asarray(photo, dtype=np.float32))
     else:
         kind = "clutter" if rng.random() < 0.75 else ROOMS[int(rng.integers(len(ROOMS)))]
         room = Backdrop(kind, int(rng.integers(1 << 30)))

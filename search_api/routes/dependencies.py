@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from indexer.images.limits import ImageLimits
 from search_api.duplicates import DuplicateSearch
+from search_api.heat_maps import HeatMaps
 from search_api.images import ProductImages
 from search_api.photo_regions import PhotoRegions
 from search_api.product_search import ProductSearch
@@ -28,6 +29,7 @@ class ApiParts:
     duplicates: DuplicateSearch
     zero_shot: ZeroShotService
     regions: PhotoRegions
+    heat_maps: HeatMaps
 
 
 def parts_of(request: Request) -> ApiParts:

@@ -43,8 +43,8 @@ FITTINGS: dict[str, tuple[int, int, int]] = {
 """Colours of parts that are never what a caption names: legs, soles, zips."""
 
 
-def linear(srgb: tuple[int, int, int] | Rgb, *, top: float = 255.0) -> Floats:
-    """sRGB to linear light, float32 (3,) in 0-1 (IEC 61966-2-1)."""
+def linear(srgb: tuple[int, int, int] | Rgb | AnyFloats, *, top: float = 255.0) -> Floats:
+    """sRGB to linear light, float32 (3,), or of the shape given, in 0-1 (IEC 61966-2-1)."""
     value = np.asarray(srgb, dtype=np.float32) / top
     return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4).astype(np.float32)
 
