@@ -55,6 +55,8 @@ class StandIn:
                         ("PATCH", "/collections/{name}", self.update),
                         ("DELETE", "/collections/{name}", self.drop),
                         ("GET", "/collections/{name}/exists", self.exists),
+                        ("PUT", "/collections/{name}/vectors/{vector}", self.create_vector),
+                        ("DELETE", "/collections/{name}/vectors/{vector}", self.drop_vector),
                         ("PUT", "/collections/{name}/index", self.create_payload_index),
                         ("POST", "/collections/{name}/points", self.retrieve),
                         ("POST", "/collections/{name}/points/scroll", self.scroll),
@@ -91,6 +93,8 @@ class StandIn:
                 try:
                     result = await run_in_threadpool(action, request.path_params.get("name", ""), body)
                 except ValueError as error:
+                    if str(error).startswith("Sparse vector"):  # a server has other words for it
+                        return _failure(400, "Wrong input: Not existing vector name error: " + str(error).split()[2])
                     return _failure(404 if "not found" in str(error) else 400, str(error))
             return JSONResponse({"result": _plain(result), "status": "ok", "time": 0.0})
 
@@ -124,7 +128,12 @@ class StandIn:
     def create(self, name: str, body: Any) -> Any:
         wanted = models.CreateCollection(**body)
         self._note_threshold(name, wanted.optimizers_config)
-        return self._client.create_collection(name, vectors_config=wanted.vectors, metadata=wanted.metadata)
+        return self._client.create_collection(
+            name,
+            vectors_config=wanted.vectors,
+            sparse_vectors_config=wanted.sparse_vectors,
+            metadata=wanted.metadata,
+        )
 
     def update(self, name: str, body: Any) -> Any:
         wanted = models.UpdateCollection(**body)
@@ -138,6 +147,13 @@ class StandIn:
 
     def drop(self, name: str, _: Any) -> Any:
         return self._client.delete_collection(name)
+
+    def create_vector(self, name: str, body: Any) -> Any:
+        wanted = TypeAdapter(models.VectorNameConfig).validate_python(body)
+        return self._client.create_vector_name(name, "lexical", wanted)
+
+    def drop_vector(self, name: str, _: Any) -> Any:
+        return self._client.delete_vector_name(name, "lexical")
 
     def create_payload_index(self, name: str, body: Any) -> Any:
         wanted = models.CreateFieldIndex(**body)

@@ -30,9 +30,13 @@ class SparseVector:
         return bool(self.indices)
 
 
+_NO_WORD = ""
+"""The term of a product without words, which no query has: stores keep no empty vector, and could not take one away."""
+
+
 def product_vector(product: LexicalSource) -> SparseVector:
     """Of a product's title, brand and attributes."""
-    return _vector(product_weights(product))
+    return _vector(product_weights(product) or {_NO_WORD: 1.0})
 
 
 def query_vector(text: str) -> SparseVector:

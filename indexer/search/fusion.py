@@ -44,7 +44,7 @@ class FusionWeights:
 
     dense: float = 1.0
     lexical: float = 2.0
-    least_share: float = 0.6
+    least_share: float = 0.7
     rank_constant: int = 60
 
 

@@ -12,6 +12,7 @@ from indexer.store.queries import (
     CollectionStatus,
     FacetCount,
     FacetQuery,
+    LexicalQuery,
     NearestQuery,
     OrderedQuery,
     PriceRange,
@@ -29,6 +30,10 @@ class AsyncCollectionReader(Protocol):
         ...
 
     async def nearest(self, query: NearestQuery) -> tuple[RankedPoint, ...]:
+        """See ``CollectionReader``."""
+        ...
+
+    async def lexical(self, query: LexicalQuery) -> tuple[RankedPoint, ...]:
         """See ``CollectionReader``."""
         ...
 

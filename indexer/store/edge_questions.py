@@ -5,24 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
+from indexer.lexical.sparse import query_vector
 from indexer.points import StoredPoint, Vectors
 from indexer.spaces import EmbeddingSpace
 from indexer.store.edge_shard import EdgeShard
 from indexer.store.facets import check_facet, count_values, facet_counts, source_field
 from indexer.store.filters import DERIVED_FIELDS, Filter, both, fields_of
 from indexer.store.ordering import PRODUCTS, ByValue, run_ordering
-from indexer.store.outdated import MARKED, outdated
+from indexer.store.outdated import MARKED, outdated, wordless
 from indexer.store.queries import (
     CollectionStatus,
     FacetCount,
     FacetQuery,
+    LexicalQuery,
     NearestQuery,
     OrderedQuery,
     PriceRange,
     SearchAnswer,
     SearchQuery,
 )
-from indexer.store.ranking import RankedPoint, by_product, in_order, rank_products
+from indexer.store.ranking import RankedPoint, by_product, in_order, in_whole_ties, rank_products
 
 
 class ShardQuestions:
@@ -67,6 +69,25 @@ class ShardQuestions:
         """See ``CollectionReader``."""
         self._check(query.where)
         return tuple(in_order(self._shard.nearest(query.vector, query.count, query.where, exact=self._exact)))
+
+    def lexical(self, query: LexicalQuery) -> tuple[RankedPoint, ...]:
+        """See ``CollectionReader``."""
+        self._check_current()
+        terms = query_vector(query.text)
+        if not terms:
+            return ()
+        where = both(PRODUCTS, query.where)
+        ranks = in_whole_ties(query.count)
+        count = next(ranks)
+        while True:
+            found = self._shard.lexical(terms, count, where)
+            if found is None:
+                raise wordless(self._status.collection)
+            try:
+                count = ranks.send(found)
+            except StopIteration as end:
+                ranked: tuple[RankedPoint, ...] = end.value
+                return ranked
 
     def facet(self, query: FacetQuery) -> tuple[FacetCount, ...]:
         """See ``CollectionReader``."""

@@ -22,6 +22,7 @@ from indexer.store.queries import (
     CollectionStatus,
     FacetCount,
     FacetQuery,
+    LexicalQuery,
     NearestQuery,
     OrderedQuery,
     PriceRange,
@@ -99,6 +100,11 @@ class EdgeReader:
         """See ``CollectionReader``."""
         with self._generation() as questions:
             return questions.nearest(query)
+
+    def lexical(self, query: LexicalQuery) -> tuple[RankedPoint, ...]:
+        """See ``CollectionReader``."""
+        with self._generation() as questions:
+            return questions.lexical(query)
 
     def facet(self, query: FacetQuery) -> tuple[FacetCount, ...]:
         """See ``CollectionReader``."""

@@ -1,4 +1,4 @@
-"""The one file that imports qdrant_edge: a shard on disk, in this program's own types.
+"""A shard on disk, in this program's own types; this and ``edge_values`` alone import qdrant_edge.
 
 Run as ``python -m indexer.store.edge_shard FOLDER`` it optimises a shard: ``EdgeShard.optimize`` holds the interpreter
 lock for its whole run, so it is given a process of its own.
@@ -13,30 +13,28 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import numpy as np
 import qdrant_edge as edge
 
-from indexer.errors import StoreDamaged, StoreUnavailable
+from indexer.errors import StoreDamaged, StoreError, StoreUnavailable
+from indexer.lexical.sparse import LEXICAL_VECTOR, SparseVector, product_vector
 from indexer.points import IMAGE_VECTOR, Point, PointPayload, StoredPoint, Vectors, image_vector
 from indexer.store.edge_failures import REMEDIES, engine
-from indexer.store.filters import And, AnyOf, FieldKind, Filter, Not, Or, Range, engine_path, field_of_path
+from indexer.store.edge_values import (
+    PAYLOAD_INDEX_PARAMS,
+    engine_filter,
+    engine_order,
+    quantization_config,
+    sparse_vector,
+)
+from indexer.store.filters import FieldKind, Filter, engine_path, field_of_path
 from indexer.store.ordering import ById, ByValue, Step
 from indexer.store.payload_indexes import PAYLOAD_INDEXES, attribute_indexes
-from indexer.store.port import BatchChange, PayloadUpdate
+from indexer.store.port import BatchChange, PayloadUpdate, words_change
 from indexer.store.ranking import RANKED_FIELDS, RankedPoint, ranked_point
-from indexer.store.tuning import IndexTuning, Quantization
+from indexer.store.tuning import IndexTuning
 
 _SCROLL_PAGE = 4096
-# mapped from disk: by default these indexes are read into memory as a whole, which took half a gigabyte for a million
-# points and seconds at each opening (docs/performance.md)
-_INDEXES: dict[FieldKind, edge.PayloadSchemaParams] = {
-    "keyword": edge.KeywordIndexParams(memory=edge.Memory.Cached),
-    "integer": edge.IntegerIndexParams(memory=edge.Memory.Cached),
-    "float": edge.FloatIndexParams(memory=edge.Memory.Cached),
-    "bool": edge.BoolIndexParams(memory=edge.Memory.Cached),
-    "datetime": edge.DatetimeIndexParams(memory=edge.Memory.Cached),
-    "text": edge.TextIndexParams(memory=edge.Memory.Cached),
-}
+_NO_SUCH_VECTOR = "Not existing vector name"
 
 
 class EdgeShard:
@@ -50,6 +48,7 @@ class EdgeShard:
         self._folder = folder
         self._shard = shard
         self._tuning = tuning
+        self._has_words = False
 
     @classmethod
     def create(cls, folder: Path, dim: int, tuning: IndexTuning) -> EdgeShard:
@@ -62,7 +61,7 @@ class EdgeShard:
             size=dim,
             distance=edge.Distance.Cosine,
             memory=edge.Memory.Cold,
-            quantization_config=_quantization(tuning.quantization),
+            quantization_config=quantization_config(tuning.quantization),
             hnsw_config=edge.HnswIndexConfig(
                 m=tuning.hnsw_m,
                 ef_construct=tuning.hnsw_ef_construct,
@@ -71,6 +70,9 @@ class EdgeShard:
         )
         config = edge.EdgeConfig(
             vectors={IMAGE_VECTOR: vectors},
+            sparse_vectors={
+                LEXICAL_VECTOR: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf, memory=edge.Memory.Cached)
+            },
             optimizers=edge.EdgeOptimizersConfig(indexing_threshold=tuning.exact_below_kb(dim)),
             wal_enabled=False,
         )
@@ -108,13 +110,30 @@ class EdgeShard:
     def create_missing_indexes(self) -> None:
         """Creates them; durable when this returns."""
         for field, kind in self.missing_indexes().items():
-            self._update(edge.UpdateOperation.create_field_index(engine_path(field), _INDEXES[kind]))
+            self._update(edge.UpdateOperation.create_field_index(engine_path(field), PAYLOAD_INDEX_PARAMS[kind]))
         self.flush()
 
     def upsert(self, points: Sequence[Point]) -> None:
         """Inserts or replaces points."""
-        given = [edge.Point(item.id, {IMAGE_VECTOR: _given(item.vector)}, item.payload.to_json()) for item in points]
+        self._make_place_for_words()
+        given = [edge.Point(item.id, _vectors(item), item.payload.to_json()) for item in points]
         self._update(edge.UpdateOperation.upsert_points(given))
+
+    def update_words(self, updates: Sequence[PayloadUpdate]) -> None:
+        """Brings the words of products up to date whose texts changed; durable when this returns.
+
+        To be called before ``update_payloads``: a payload then never tells of words that a crash kept from the disk.
+        """
+        due = [update for update in updates if words_change(update)]
+        if not due:
+            return
+        self._make_place_for_words()
+        vectors = [
+            edge.PointVectors(update.id, {LEXICAL_VECTOR: sparse_vector(product_vector(update.payload))})
+            for update in due
+        ]
+        self._update(edge.UpdateOperation.update_vectors(vectors))
+        self.flush()
 
     def update_payloads(self, updates: Sequence[PayloadUpdate]) -> None:
         """Gives each point its new payload.
@@ -146,6 +165,7 @@ class EdgeShard:
         if change.points:
             self.upsert(change.points)
         if change.payloads:
+            self.update_words(change.payloads)
             self.update_payloads(change.payloads)
         if change.points or change.payloads:
             self.flush()
@@ -173,7 +193,7 @@ class EdgeShard:
         request = edge.QueryRequest(
             limit=count,
             query=edge.Query.Nearest(_given(vector), using=IMAGE_VECTOR),
-            filter=_filter(where),
+            filter=engine_filter(where),
             params=edge.SearchParams(
                 hnsw_ef=max(self._tuning.hnsw_ef, count),
                 exact=exact,
@@ -189,9 +209,38 @@ class EdgeShard:
             found = self._shard.query(request)
         return [_ranked(hit) for hit in found if hit.payload]
 
+    def lexical(self, terms: SparseVector, count: int, where: Filter | None) -> list[RankedPoint] | None:
+        """Points by the BM25 score of their words, best first; None where the shard has no place for words.
+
+        Args:
+            terms: of a query; at least one.
+            count: points wanted.
+            where: what all of them must fulfil.
+        """
+        request = edge.QueryRequest(
+            limit=count,
+            query=edge.Query.Nearest(sparse_vector(terms), using=LEXICAL_VECTOR),
+            filter=engine_filter(where),
+            with_payload=list(RANKED_FIELDS),
+        )
+        try:
+            with engine(self._folder, StoreDamaged):
+                return [_ranked(hit) for hit in self._shard.query(request) if hit.payload]
+        except StoreError as error:
+            if _NO_SUCH_VECTOR in error.reason:
+                return None
+            raise
+
+    def _make_place_for_words(self) -> None:
+        """In a shard of an earlier version."""
+        if not self._has_words:
+            if self.lexical(SparseVector((0,), (1.0,)), 1, None) is None:
+                self._update(edge.UpdateOperation.create_sparse_vector(LEXICAL_VECTOR, edge.Modifier.Idf))
+            self._has_words = True
+
     def facet(self, field: str, where: Filter | None, limit: int) -> list[tuple[str | int | bool, int]]:
         """Values of an indexed field and how many points have each, exactly; highest counts first."""
-        request = edge.FacetRequest(key=engine_path(field), limit=limit, exact=True, filter=_filter(where))
+        request = edge.FacetRequest(key=engine_path(field), limit=limit, exact=True, filter=engine_filter(where))
         with engine(self._folder, StoreDamaged):
             return [(hit.value, hit.count) for hit in self._shard.facet(request).hits]
 
@@ -200,10 +249,10 @@ class EdgeShard:
         request = edge.ScrollRequest(
             offset=step.first if isinstance(step, ById) else None,
             limit=step.count,
-            filter=_filter(step.where),
+            filter=engine_filter(step.where),
             with_payload=True,
             with_vector=False,
-            order_by=_order(step) if isinstance(step, ByValue) else None,
+            order_by=engine_order(step) if isinstance(step, ByValue) else None,
         )
         with engine(self._folder, StoreDamaged):
             records, _ = self._shard.scroll(request)
@@ -211,7 +260,7 @@ class EdgeShard:
 
     def payload_values(self, field: str, where: Filter | None) -> Iterator[Any]:
         """A top-level field of every point that fulfils a filter."""
-        for record in self._scroll(_filter(where), with_payload=[field]):
+        for record in self._scroll(engine_filter(where), with_payload=[field]):
             yield (record.payload or {}).get(field)
 
     def points(self, ids: Sequence[UUID]) -> dict[UUID, StoredPoint]:
@@ -240,7 +289,7 @@ class EdgeShard:
     def count(self, where: Filter | None = None) -> int:
         """Points in the shard, or those that fulfil a filter, exactly."""
         with engine(self._folder, StoreDamaged):
-            return self._shard.count(edge.CountRequest(exact=True, filter=_filter(where)))
+            return self._shard.count(edge.CountRequest(exact=True, filter=engine_filter(where)))
 
     def indexed_count(self) -> int:
         """Points in the HNSW graph."""
@@ -275,50 +324,6 @@ class EdgeShard:
                 return
 
 
-def _filter(where: Filter | None) -> edge.Filter | None:
-    if where is None:
-        return None
-    condition = _condition(where)
-    return condition if isinstance(condition, edge.Filter) else edge.Filter(must=[condition])
-
-
-def _condition(where: Filter) -> edge.Filter | edge.FieldCondition:
-    match where:
-        case And(parts):
-            return edge.Filter(must=[_condition(part) for part in parts])
-        case Or(parts):
-            return edge.Filter(should=[_condition(part) for part in parts])
-        case Not(part):
-            return edge.Filter(must_not=[_condition(part)])
-        case Range():
-            return edge.FieldCondition(key=engine_path(where.field), range=_range(where))
-        case AnyOf(field, values):
-            if not isinstance(values[0], bool):
-                return edge.FieldCondition(key=engine_path(field), match=edge.MatchAny(list(values)))  # type: ignore[arg-type]
-            # the binding takes Python's True for the integer 1, which no index of booleans has, and so finds nothing;
-            # numpy's is not an integer to it (0.9.0)
-            matches: list[Any] = [edge.MatchValue(np.bool_(value)) for value in values]  # type: ignore[arg-type]
-            return edge.Filter(should=[edge.FieldCondition(key=engine_path(field), match=match) for match in matches])
-
-
-def _range(where: Range) -> edge.RangeFloat | edge.RangeDateTime:
-    bounds: dict[str, Any] = dict(where.bounds())
-    return edge.RangeDateTime(**bounds) if where.is_of_moments else edge.RangeFloat(**bounds)
-
-
-def _order(step: ByValue) -> edge.OrderBy:
-    direction = edge.Direction.Desc if step.descending else edge.Direction.Asc
-    return edge.OrderBy(engine_path(step.field), direction)
-
-
-def _quantization(kind: Quantization) -> edge.QuantizationConfigType | None:
-    if kind == "int8":
-        return edge.ScalarQuantizationConfig(edge.ScalarType.Int8, quantile=0.99, memory=edge.Memory.Pinned)
-    if kind == "4bit":
-        return edge.TurboQuantQuantizationConfig(bits=edge.TurboQuantBitSize.Bits4, memory=edge.Memory.Pinned)
-    return None
-
-
 def _of_products(product_ids: Sequence[str]) -> edge.Filter:
     return edge.Filter(must=[edge.FieldCondition(key="product_id", match=edge.MatchAny(list(product_ids)))])
 
@@ -329,6 +334,13 @@ def _ranked(hit: edge.ScoredPoint) -> RankedPoint:
 
 def _stored(record: edge.Record) -> StoredPoint:
     return StoredPoint(_uuid(record.id), PointPayload.from_json(record.payload or {}))
+
+
+def _vectors(point: Point) -> Any:
+    vectors: dict[str, Any] = {IMAGE_VECTOR: _given(point.vector)}
+    if point.payload.main:
+        vectors[LEXICAL_VECTOR] = sparse_vector(product_vector(point.payload))
+    return vectors
 
 
 def _given(vector: Vectors) -> Any:

@@ -22,3 +22,16 @@ def outdated(collection: str, lacking: int, points: int) -> CollectionOutdated:
         "category, facets and orders need.",
         "Run: python -m indexer index FEED. It adds them and embeds nothing again.",
     )
+
+
+def wordless(collection: str) -> CollectionOutdated:
+    """The error for a collection that was made without a place for the products' words.
+
+    Args:
+        collection: that was asked.
+    """
+    return CollectionOutdated(
+        f"The words of the products of {collection} are not indexed, as an earlier version made it.",
+        "Run: python -m indexer index FEED; if the server cannot add them to a collection that is there, reindex FEED. "
+        "Neither embeds a picture again.",
+    )

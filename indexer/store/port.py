@@ -21,6 +21,7 @@ from indexer.store.queries import (
     CollectionStatus,
     FacetCount,
     FacetQuery,
+    LexicalQuery,
     NearestQuery,
     OrderedQuery,
     PriceRange,
@@ -64,6 +65,18 @@ class PayloadUpdate:
     changed: frozenset[str] = frozenset()
 
 
+WORD_FIELDS = frozenset({"title", "brand", "attributes", "main"})
+"""Fields that the words of a product's main point are made of, and the one that says whether it is the main one."""
+
+
+def words_change(update: PayloadUpdate) -> bool:
+    """Whether the point's words are to be written anew.
+
+    A point that is no longer the main one keeps its words; who asks for words asks for main points.
+    """
+    return bool(update.payload.main) and (not update.changed or not update.changed.isdisjoint(WORD_FIELDS))
+
+
 @dataclass(frozen=True, slots=True)
 class BatchChange:
     """All that one batch changes. Order of effect: points and payloads first, deletions after they are durable."""
@@ -90,6 +103,16 @@ class CollectionReader(Protocol):
 
     def nearest(self, query: NearestQuery) -> tuple[RankedPoint, ...]:
         """The nearest pictures, best first; equal scores by product id and position."""
+        ...
+
+    def lexical(self, query: LexicalQuery) -> tuple[RankedPoint, ...]:
+        """Main points of products that have words of a text in title, brand or attributes; best first, by BM25.
+
+        Words and numbers are found in their other forms too; a text without words finds nothing.
+
+        Raises:
+            CollectionOutdated: the products' words are not indexed, as an earlier version wrote the collection.
+        """
         ...
 
     def facet(self, query: FacetQuery) -> tuple[FacetCount, ...]:

@@ -6,10 +6,8 @@ Every write waits until the server has applied it, as the ledger acknowledges on
 from __future__ import annotations
 
 import json
-import ssl
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -18,16 +16,18 @@ from qdrant_client import AsyncQdrantClient, QdrantClient, models
 from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ApiException
 
-from indexer.errors import ConfigurationError
+from indexer.lexical.sparse import LEXICAL_VECTOR, SparseVector
 from indexer.points import IMAGE_VECTOR, Point, PointPayload, StoredPoint, Vectors, image_vector
 from indexer.spaces import EmbeddingSpace
 from indexer.store.filters import FieldKind, Filter, engine_path, field_of_path
 from indexer.store.ordering import ById, ByValue, Step
-from indexer.store.port import PayloadUpdate
+from indexer.store.port import PayloadUpdate, words_change
 from indexer.store.qdrant_answers import Page, ServerCollection
 from indexer.store.qdrant_conversation import Ask
 from indexer.store.qdrant_filters import filter_json
 from indexer.store.qdrant_options import ServerAddress, ServerOptions
+from indexer.store.qdrant_trust import trust_of
+from indexer.store.qdrant_vectors import point_vectors, sparse_json, word_vectors
 from indexer.store.queries import NearestQuery
 from indexer.store.ranking import RANKED_FIELDS, RankedPoint, ranked_point
 from indexer.store.tuning import IndexTuning, Quantization
@@ -126,6 +126,11 @@ class QdrantCalls:
         arguments = {
             "collection_name": collection,
             "vectors_config": {IMAGE_VECTOR: vectors},
+            "sparse_vectors_config": {
+                LEXICAL_VECTOR: models.SparseVectorParams(
+                    modifier=models.Modifier.IDF, index=models.SparseIndexParams(on_disk=True)
+                )
+            },
             "shard_number": options.shards or None,
             "replication_factor": options.replicas or None,
             "write_consistency_factor": options.write_consistency or None,
@@ -134,6 +139,12 @@ class QdrantCalls:
             "metadata": {"space": space.to_json(), "purpose": purpose},
         }
         return Ask("create_collection", arguments, _nothing)
+
+    def create_lexical_vector(self, collection: str) -> Ask[None]:
+        """Makes a place for the products' words in a collection of an earlier version."""
+        config = models.SparseVectorNameConfig(sparse=models.SparseVectorConfig(modifier=models.Modifier.IDF))
+        arguments = {"collection_name": collection, "vector_name": LEXICAL_VECTOR, "vector_name_config": config}
+        return Ask("create_vector_name", arguments | {"wait": True}, _nothing)
 
     def create_payload_index(self, collection: str, field: str, kind: FieldKind) -> Ask[None]:
         """Makes a field fast to filter by."""
@@ -186,6 +197,18 @@ class QdrantCalls:
             "limit": count,
             "with_payload": list(RANKED_FIELDS),
             "search_params": params,
+        }
+        return Ask("query_points", arguments, lambda found: [_ranked(hit) for hit in found.points if hit.payload])
+
+    def lexical(self, collection: str, terms: SparseVector, count: int, where: Filter | None) -> Ask[list[RankedPoint]]:
+        """Points by the BM25 score of their words, best first; of at least one term."""
+        arguments = {
+            "collection_name": collection,
+            "query": models.SparseVector(**sparse_json(terms)),
+            "using": LEXICAL_VECTOR,
+            "query_filter": _filter(where),
+            "limit": count,
+            "with_payload": list(RANKED_FIELDS),
         }
         return Ask("query_points", arguments, lambda found: [_ranked(hit) for hit in found.points if hit.payload])
 
@@ -248,19 +271,25 @@ class QdrantCalls:
         arguments = {"collection_name": collection, "count_filter": _filter(where), "exact": True}
         return Ask("count", arguments, lambda found: int(found.count))
 
-    def upsert(self, collection: str, points: Sequence[Point]) -> Ask[None]:
-        """Inserts or replaces points."""
+    def upsert(self, collection: str, points: Sequence[Point], *, words: bool = True) -> Ask[None]:
+        """Inserts or replaces points; without ``words`` in a collection that has no place for them."""
         given = [
-            models.PointStruct(
-                id=str(item.id), vector={IMAGE_VECTOR: item.vector.tolist()}, payload=item.payload.to_json()
-            )
+            models.PointStruct(id=str(item.id), vector=point_vectors(item, words=words), payload=item.payload.to_json())
             for item in points
         ]
         return _update(collection, [models.UpsertOperation(upsert=models.PointsList(points=given))])
 
-    def overwrite_payloads(self, collection: str, updates: Sequence[PayloadUpdate]) -> Ask[None]:
-        """Replaces the whole payload of each point."""
-        operations = [
+    def overwrite_payloads(self, collection: str, updates: Sequence[PayloadUpdate], *, words: bool = True) -> Ask[None]:
+        """Replaces the whole payload of each point, after its words where they changed; ``words`` as above."""
+        due = [
+            models.PointVectors(id=str(item.id), vector=word_vectors(item.payload))
+            for item in updates
+            if words and words_change(item)
+        ]
+        operations: list[object] = []
+        if due:
+            operations.append(models.UpdateVectorsOperation(update_vectors=models.UpdateVectors(points=due)))
+        operations += [
             models.OverwritePayloadOperation(
                 overwrite_payload=models.SetPayload(payload=item.payload.to_json(), points=[str(item.id)])
             )
@@ -290,7 +319,7 @@ def _quantization(kind: Quantization) -> models.QuantizationConfig | None:
 
 
 def _connected(kind: Callable[..., _T], address: ServerAddress) -> _T:
-    trust = _trust(address.ca_file) if address.ca_file and address.url.startswith("https:") else {}
+    trust = trust_of(address.ca_file) if address.ca_file and address.url.startswith("https:") else {}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
         return kind(
@@ -302,17 +331,6 @@ def _connected(kind: Callable[..., _T], address: ServerAddress) -> _T:
             **trust,
             check_compatibility=False,  # it warns from a thread of its own; the first call tells more
         )
-
-
-def _trust(ca_file: str) -> dict[str, Any]:
-    """How REST and gRPC are told whom to trust."""
-    try:
-        context = ssl.create_default_context(cafile=ca_file)
-        return {"verify": context, "grpc_options": {"root_certificates": Path(ca_file).read_bytes()}}
-    except OSError as error:  # an ssl.SSLError is one
-        raise ConfigurationError(
-            f"qdrant_ca_file {ca_file} cannot be read: {error.strerror or error}.", "It is a PEM file of certificates."
-        ) from error
 
 
 def _nothing(_: object) -> None:

@@ -7,24 +7,27 @@ from typing import Any
 from uuid import UUID
 
 from indexer.errors import StoreDamaged, StoreRefused
+from indexer.lexical.sparse import LEXICAL_VECTOR, query_vector
 from indexer.points import StoredPoint, Vectors
 from indexer.store.facets import check_facet, count_values, facet_counts, source_field
 from indexer.store.filters import DERIVED_FIELDS, Filter, both, fields_of
 from indexer.store.ordering import PRODUCTS, ByValue, ordering
-from indexer.store.outdated import MARKED, outdated
+from indexer.store.outdated import MARKED, outdated, wordless
 from indexer.store.qdrant_calls import QdrantCalls
 from indexer.store.qdrant_conversation import Conversation, asked
+from indexer.store.qdrant_failures import lacks_vector
 from indexer.store.queries import (
     CollectionStatus,
     FacetCount,
     FacetQuery,
+    LexicalQuery,
     NearestQuery,
     OrderedQuery,
     PriceRange,
     SearchAnswer,
     SearchQuery,
 )
-from indexer.store.ranking import RankedPoint, by_product, in_order, ranking
+from indexer.store.ranking import RankedPoint, by_product, in_order, in_whole_ties, ranking
 
 
 class CollectionQuestions:
@@ -74,6 +77,28 @@ class CollectionQuestions:
             yield from self._check_current()
         found = yield from asked(self._calls.nearest(self._collection, query, exact=self._exact))
         return tuple(in_order(found))
+
+    def lexical(self, query: LexicalQuery) -> Conversation[tuple[RankedPoint, ...]]:
+        """See ``CollectionReader``."""
+        yield from self._check_current()
+        terms = query_vector(query.text)
+        if not terms:
+            return ()
+        where = both(PRODUCTS, query.where)
+        ranks = in_whole_ties(query.count)
+        count = next(ranks)
+        while True:
+            try:
+                found = yield from asked(self._calls.lexical(self._collection, terms, count, where))
+            except StoreRefused as error:
+                if lacks_vector(error, LEXICAL_VECTOR):
+                    raise wordless(self._collection) from error
+                raise
+            try:
+                count = ranks.send(found)
+            except StopIteration as end:
+                ranked: tuple[RankedPoint, ...] = end.value
+                return ranked
 
     def facet(self, query: FacetQuery) -> Conversation[tuple[FacetCount, ...]]:
         """See ``CollectionReader``."""

@@ -17,6 +17,9 @@ _NOT_FOUND = 404
 _TOO_MANY = 429
 _SERVER_FAULT = 500
 _SHOWN_CHARS = 300
+_NO_VECTOR = "Not existing vector name"
+_LOCAL_NO_VECTOR = "Sparse vector"
+"""How local mode begins to say that a sparse vector is not there."""
 _PASSING_CODES = frozenset(
     {
         grpc.StatusCode.UNAVAILABLE,
@@ -49,10 +52,15 @@ def store_error(error: Exception) -> VitrineError:
             f"The Qdrant server does not answer: {reason}.", "Check qdrant_url and the server's state."
         )
     # a ValueError is the way of qdrant-client's local mode
-    gone = isinstance(error, ValueError) and "not found" in reason
+    gone = isinstance(error, ValueError) and "not found" in reason and not reason.startswith(_LOCAL_NO_VECTOR)
     if gone or getattr(error, "status_code", 0) == _NOT_FOUND or _grpc_code(error) == grpc.StatusCode.NOT_FOUND:
         return CollectionNotFound(f"The Qdrant server has no such collection: {reason}.", "It may have been pruned.")
     return StoreRefused(f"The Qdrant server refuses the call: {reason}.", "Check the API key and its rights.")
+
+
+def lacks_vector(error: StoreRefused, name: str) -> bool:
+    """Whether a call was refused because the collection has no vector of that name."""
+    return name in error.reason and (_NO_VECTOR in error.reason or _LOCAL_NO_VECTOR in error.reason)
 
 
 def _reason(error: Exception) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
-from indexer.errors import VitrineError
+from indexer.errors import CollectionNotFound, StoreRefused, VitrineError
+from indexer.lexical.sparse import LEXICAL_VECTOR
 from indexer.points import Point
 from indexer.spaces import EmbeddingSpace
 from indexer.store.payload_indexes import SERVER_PAYLOAD_INDEXES, attribute_indexes
@@ -15,7 +17,7 @@ from indexer.store.port import PayloadUpdate
 from indexer.store.qdrant_answers import ServerCollection
 from indexer.store.qdrant_calls import CLIENT_ERRORS, QdrantCalls, connect
 from indexer.store.qdrant_conversation import Ask, Conversation, begin, go_on, go_on_after
-from indexer.store.qdrant_failures import judged, store_error
+from indexer.store.qdrant_failures import judged, lacks_vector, store_error
 from indexer.store.qdrant_options import ServerAddress, ServerOptions
 from indexer.store.retries import RetryPolicy, with_retries
 from indexer.store.tuning import IndexTuning
@@ -43,6 +45,7 @@ class QdrantGateway:
     ) -> None:
         self._client = client
         self._options = options
+        self._wordless: set[str] = set()
         self._facet_attributes = tuning.facet_attributes
         self.calls = QdrantCalls(tuning, options)
         self.address = address
@@ -160,12 +163,12 @@ class QdrantGateway:
     def upsert(self, collection: str, points: Sequence[Point]) -> None:
         """Inserts or replaces points."""
         for part in self._parts(points):
-            self.answer(self.calls.upsert(collection, part))
+            self._write_words(collection, partial(self.calls.upsert, collection, part))
 
     def overwrite_payloads(self, collection: str, updates: Sequence[PayloadUpdate]) -> None:
-        """Replaces the whole payload of each point."""
+        """Replaces the whole payload of each point, and its words where they changed."""
         for part in self._parts(updates):
-            self.answer(self.calls.overwrite_payloads(collection, part))
+            self._write_words(collection, partial(self.calls.overwrite_payloads, collection, part))
 
     def delete(self, collection: str, ids: Sequence[UUID]) -> None:
         """Removes points."""
@@ -174,6 +177,29 @@ class QdrantGateway:
     def delete_products(self, collection: str, product_ids: Sequence[str]) -> None:
         """Removes all points of products."""
         self.answer(self.calls.delete_products(collection, product_ids))
+
+    def _write_words(self, collection: str, call: Callable[..., Ask[None]]) -> None:
+        """Writes points with their words; a collection of an earlier version is given a place for them first.
+
+        Where the server cannot do that, points are written without, and readers say so.
+        """
+        if collection in self._wordless:
+            self.answer(call(words=False))
+            return
+        try:
+            self.answer(call(words=True))
+        except StoreRefused as error:
+            if not lacks_vector(error, LEXICAL_VECTOR):
+                raise
+            self._make_place_for_words(collection)
+            self.answer(call(words=collection not in self._wordless))
+
+    def _make_place_for_words(self, collection: str) -> None:
+        try:
+            self.answer(self.calls.create_lexical_vector(collection))
+        except (StoreRefused, CollectionNotFound) as error:  # a server that does not know the call has no such page
+            _log.warning("The words of products are not indexed in %s: %s", collection, error.reason)
+            self._wordless.add(collection)
 
     def _parts(self, items: Sequence[_T]) -> Iterator[Sequence[_T]]:
         size = self._options.upsert_points

@@ -19,6 +19,7 @@ from indexer.store.queries import (
     CollectionStatus,
     FacetCount,
     FacetQuery,
+    LexicalQuery,
     NearestQuery,
     OrderedQuery,
     PriceRange,
@@ -39,6 +40,10 @@ class Questions(Protocol):
         ...
 
     def nearest(self, query: NearestQuery) -> Conversation[tuple[RankedPoint, ...]]:
+        """See ``CollectionReader``."""
+        ...
+
+    def lexical(self, query: LexicalQuery) -> Conversation[tuple[RankedPoint, ...]]:
         """See ``CollectionReader``."""
         ...
 
@@ -108,6 +113,10 @@ class AliasQuestions:
     def nearest(self, query: NearestQuery) -> Conversation[tuple[RankedPoint, ...]]:
         """See ``CollectionReader``."""
         return self._ask(lambda questions: questions.nearest(query))
+
+    def lexical(self, query: LexicalQuery) -> Conversation[tuple[RankedPoint, ...]]:
+        """See ``CollectionReader``."""
+        return self._ask(lambda questions: questions.lexical(query))
 
     def facet(self, query: FacetQuery) -> Conversation[tuple[FacetCount, ...]]:
         """See ``CollectionReader``."""

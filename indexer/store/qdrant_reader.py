@@ -15,6 +15,7 @@ from indexer.store.queries import (
     CollectionStatus,
     FacetCount,
     FacetQuery,
+    LexicalQuery,
     NearestQuery,
     OrderedQuery,
     PriceRange,
@@ -43,6 +44,10 @@ class QdrantReader:
     def nearest(self, query: NearestQuery) -> tuple[RankedPoint, ...]:
         """See ``CollectionReader``."""
         return self._gateway.converse(self._questions.nearest(query))
+
+    def lexical(self, query: LexicalQuery) -> tuple[RankedPoint, ...]:
+        """See ``CollectionReader``."""
+        return self._gateway.converse(self._questions.lexical(query))
 
     def facet(self, query: FacetQuery) -> tuple[FacetCount, ...]:
         """See ``CollectionReader``."""
@@ -107,6 +112,10 @@ class AsyncQdrantReader:
     async def nearest(self, query: NearestQuery) -> tuple[RankedPoint, ...]:
         """See ``CollectionReader``."""
         return await self._gateway.converse(self._questions.nearest(query))
+
+    async def lexical(self, query: LexicalQuery) -> tuple[RankedPoint, ...]:
+        """See ``CollectionReader``."""
+        return await self._gateway.converse(self._questions.lexical(query))
 
     async def facet(self, query: FacetQuery) -> tuple[FacetCount, ...]:
         """See ``CollectionReader``."""

@@ -98,6 +98,21 @@ class NearestQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class LexicalQuery:
+    """Which products have a text's words.
+
+    Attributes:
+        text: as typed, in any language.
+        count: products wanted, at least 1.
+        where: what they must fulfil.
+    """
+
+    text: str
+    count: int
+    where: Filter | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FacetQuery:
     """Which values a field has, and how many products have each.
 

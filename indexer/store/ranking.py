@@ -101,6 +101,17 @@ def grouped(points: Sequence[RankedPoint], group_by: GroupBy = "product") -> lis
     return [RankedGroup(tuple(group)) for group in groups.values()]
 
 
+def in_whole_ties(count: int) -> Generator[int, Sequence[RankedPoint], tuple[RankedPoint, ...]]:
+    """The first so many points, whichever of equal ones the engine happens to give: yields how many it needs."""
+    wanted = count + _FIRST_FETCH_EXTRA
+    while True:
+        points = yield wanted
+        is_cut = len(points) >= wanted and points[-1].score == points[count - 1].score
+        if not is_cut or wanted >= _MAX_TIED_POINTS:
+            return tuple(in_order(points)[:count])
+        wanted *= _GROWTH
+
+
 def rank_products(
     fetch: Callable[[int], Sequence[RankedPoint]], limit: int, offset: int = 0, group_by: GroupBy = "product"
 ) -> tuple[RankedGroup, ...]:

@@ -16,6 +16,7 @@ from indexer.store.queries import (
     CollectionStatus,
     FacetCount,
     FacetQuery,
+    LexicalQuery,
     NearestQuery,
     OrderedQuery,
     PriceRange,
@@ -46,6 +47,10 @@ class ThreadedReader:
     async def nearest(self, query: NearestQuery) -> tuple[RankedPoint, ...]:
         """See ``CollectionReader``."""
         return await self._asked(lambda: self._reader.nearest(query))
+
+    async def lexical(self, query: LexicalQuery) -> tuple[RankedPoint, ...]:
+        """See ``CollectionReader``."""
+        return await self._asked(lambda: self._reader.lexical(query))
 
     async def facet(self, query: FacetQuery) -> tuple[FacetCount, ...]:
         """See ``CollectionReader``."""

@@ -19,6 +19,7 @@ from qdrant_client import QdrantClient
 from qdrant_client import grpc as messages
 
 from indexer.errors import CollectionNotFound, ConfigurationError, StoreRefused, StoreUnavailable
+from indexer.lexical.sparse import product_vector, query_vector
 from indexer.points import with_product_fields
 from indexer.store.filters import And, AnyOf, Not, Or, Range
 from indexer.store.ordering import ByValue
@@ -47,6 +48,10 @@ TYPES: dict[str, tuple[Any, Any]] = {
     "/qdrant.Collections/UpdateAliases": (messages.ChangeAliases, messages.CollectionOperationResponse(result=True)),
     "/qdrant.Points/CreateFieldIndex": (
         messages.CreateFieldIndexCollection,
+        messages.PointsOperationResponse(result=DONE),
+    ),
+    "/qdrant.Points/CreateVectorName": (
+        messages.CreateVectorNameRequest,
         messages.PointsOperationResponse(result=DONE),
     ),
     "/qdrant.Points/UpdateBatch": (messages.UpdateBatchPoints, messages.UpdateBatchResponse(result=[DONE])),
@@ -181,9 +186,33 @@ def test_writes_wait(gateway: QdrantGateway, recorder: _Recorder) -> None:
     assert all(request.wait for request in recorder.requests)
     first, second, overwritten, deleted, of_product = recorder.requests
     assert [len(request.operations[0].upsert.points) for request in (first, second)] == [128, 72]
-    assert overwritten.operations[0].overwrite_payload.payload["price_minor"].integer_value == 7
+    words, overwrite = overwritten.operations  # what changed was not said, so the words are written too
+    assert overwrite.overwrite_payload.payload["price_minor"].integer_value == 7
+    vectors = [
+        first.operations[0].upsert.points[0].vectors.vectors.vectors["lexical"],
+        words.update_vectors.points[0].vectors.vectors.vectors["lexical"],
+    ]
+    wanted = product_vector(payload)
+    assert [tuple(item.sparse.indices) for item in vectors] == [wanted.indices] * 2
+    assert [list(item.sparse.values) for item in vectors] == [pytest.approx(wanted.values)] * 2
     assert deleted.operations[0].delete_points.points.points.ids[0].uuid == str(points[1].id)
     assert of_product.operations[0].delete_points.points.HasField("filter")
+
+
+def test_words_are_laid_out_asked_for_and_added_to_an_older_collection(
+    gateway: QdrantGateway, recorder: _Recorder
+) -> None:
+    gateway.answer(gateway.calls.create("c", SPACE, "index"))
+    gateway.answer(gateway.calls.lexical("c", query_vector("red mug"), 20, AnyOf("main", (True,))))
+    gateway.answer(gateway.calls.create_lexical_vector("c"))
+    created, asked, added = recorder.requests
+    words = created.sparse_vectors_config.map["lexical"]
+    assert (words.modifier, words.index.on_disk) == (messages.Modifier.Idf, True)
+    assert (asked.using, asked.limit, asked.query.HasField("nearest")) == ("lexical", 20, True)
+    assert tuple(asked.query.nearest.sparse.indices) == query_vector("red mug").indices
+    assert asked.filter.should[0].field.match.boolean
+    assert (added.collection_name, added.vector_name, added.wait) == ("c", "lexical", True)
+    assert added.sparse_config.modifier == messages.Modifier.Idf
 
 
 def test_aliases_change_in_one_call(gateway: QdrantGateway, recorder: _Recorder) -> None:
