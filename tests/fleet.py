@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -16,7 +14,8 @@ from indexer import bootstrap
 from indexer.ledger.port import RunRecord
 from indexer.settings import Settings, load_settings
 from indexer.store.port import Alias, CollectionReader
-from tests.processes import REPOSITORY, program_environment
+from tests.forked import ForkedProgram
+from tests.processes import REPOSITORY, program_environment, run_program
 from tests.qdrant_server import REAL_URL
 from workers.fleet import Fleet, open_fleet
 
@@ -44,36 +43,35 @@ class RunningFleet:
 
     folder: Path
     settings: dict[str, str]
-    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    processes: list[ForkedProgram] = field(default_factory=list)
 
-    def start_worker(self, *flags: str, command: Sequence[str] = ("-m", "workers")) -> subprocess.Popen[bytes]:
+    def start_worker(self, *flags: str, module: str = "workers") -> ForkedProgram:
         """A worker process; it may not have joined yet."""
-        return self._start([*command, *flags], f"worker-{len(self.processes)}.log")
+        return self._start(module, flags, f"worker-{len(self.processes)}.log")
 
-    def start_index(self, feed: Path, *flags: str) -> subprocess.Popen[bytes]:
-        """``python -m indexer index`` in the background."""
-        return self._start(["-m", "indexer", "index", str(feed), *flags], f"index-{len(self.processes)}.log")
+    def start_indexer(self, *arguments: str | Path) -> ForkedProgram:
+        """``python -m indexer`` in the background."""
+        return self._start("indexer", arguments, f"index-{len(self.processes)}.log")
+
+    def run_workers(self, *flags: str) -> subprocess.CompletedProcess[str]:
+        """``python -m workers`` to its end, with an interpreter of its own."""
+        command = [sys.executable, "-m", "workers", *flags]
+        return subprocess.run(
+            command, cwd=REPOSITORY, env=self._environment(), capture_output=True, text=True, timeout=60, check=False
+        )
 
     def run_indexer(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """``python -m indexer`` to its end."""
-        return subprocess.run(
-            [sys.executable, "-m", "indexer", *map(str, arguments)],
-            cwd=REPOSITORY,
-            env=self._environment(),
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
+        return run_program("indexer", arguments, self._environment(), timeout_s=TIMEOUT_S)
 
     def wait_for_workers(self, count: int) -> None:
         """Returns when so many have joined."""
         with self.opened() as fleet:
             wait_for(lambda: len(fleet.attendance.present()) >= count, "workers did not join")
 
-    def kill(self, process: subprocess.Popen[bytes]) -> None:
+    def kill(self, process: ForkedProgram) -> None:
         """kill -9."""
-        os.kill(process.pid, signal.SIGKILL)
+        process.kill()
         process.wait()
         self.processes.remove(process)
 
@@ -132,11 +130,10 @@ class RunningFleet:
         ours = {f"VITRINE_{name.upper()}": value for name, value in self.settings.items()}
         return program_environment() | {"OMP_NUM_THREADS": "1"} | ours
 
-    def _start(self, arguments: list[str], log: str) -> subprocess.Popen[bytes]:
-        with (self.folder / log).open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, *arguments], cwd=REPOSITORY, env=self._environment(), stdout=output, stderr=output
-            )
+    def _start(self, module: str, arguments: Sequence[str | Path], log: str) -> ForkedProgram:
+        path = self.folder / log
+        path.unlink(missing_ok=True)
+        process = ForkedProgram(module, arguments, self._environment(), output=path, errors=path)
         self.processes.append(process)
         return process
 

@@ -10,11 +10,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+from tests.forked import ForkedProgram
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 _START_TIMEOUT_S = 120.0
@@ -34,15 +37,25 @@ def program_environment() -> dict[str, str]:
 
 def run_indexer(*arguments: str | Path, timeout_s: float = 240) -> subprocess.CompletedProcess[str]:
     """``python -m indexer`` to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "indexer", *map(str, arguments)],
-        cwd=REPOSITORY,
-        env=program_environment(),
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-        check=False,
-    )
+    return run_program("indexer", arguments, timeout_s=timeout_s)
+
+
+def run_program(
+    module: str,
+    arguments: Sequence[str | Path],
+    environment: Mapping[str, str] | None = None,
+    *,
+    timeout_s: float = 240,
+) -> subprocess.CompletedProcess[str]:
+    """``python -m MODULE`` to its end, or to the end of the time that it has; forked, see there."""
+    with TemporaryDirectory() as name:
+        output, errors = Path(name, "output"), Path(name, "errors")
+        program = ForkedProgram(module, arguments, environment or program_environment(), output=output, errors=errors)
+        try:
+            code = program.wait(timeout_s)
+        finally:
+            program.kill()
+        return subprocess.CompletedProcess(program.args, code, output.read_text("utf-8"), errors.read_text("utf-8"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,8 +13,9 @@ import pytest
 from indexer.store.edge_store import EdgeStore
 from indexer.store.port import Alias, CollectionReader
 from indexer.store.tuning import IndexTuning
+from tests.forked import ForkedProgram
 from tests.pictures import DrawnCatalog, catalog_row, draw_catalog, drawn_picture, encoded, write_feed
-from tests.processes import REPOSITORY, program_environment, run_ids, run_indexer
+from tests.processes import program_environment, run_ids, run_indexer
 
 PRODUCTS = 150
 _TIMEOUT_S = 120
@@ -44,10 +43,7 @@ def finished_batches(data_dir: Path) -> int:
 
 def kill_after(batches: int, data_dir: Path, catalog: DrawnCatalog, flags: list[str]) -> int:
     """Starts an index run and kills it when that many batches are done; returns how many were."""
-    command = [sys.executable, "-m", "indexer", "index", str(catalog.feed), "--data-dir", str(data_dir), *flags]
-    process = subprocess.Popen(
-        command, cwd=REPOSITORY, env=program_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    process = ForkedProgram("indexer", ["index", catalog.feed, "--data-dir", data_dir, *flags], program_environment())
     deadline_s = time.monotonic() + _TIMEOUT_S
     while process.poll() is None and finished_batches(data_dir) < batches:
         assert time.monotonic() < deadline_s

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,14 +18,11 @@ from indexer.store.port import Alias
 from indexer.store.tuning import IndexTuning
 from tests.events import upsert
 from tests.pictures import draw_catalog, drawn_picture, encoded
-from tests.processes import REPOSITORY, program_environment
+from tests.processes import run_program
 
 
 def follow(data_dir: Path, model: str) -> int:
-    command = [sys.executable, "-m", "tests.poisoned", str(data_dir), model]
-    done = subprocess.run(
-        command, cwd=REPOSITORY, env=program_environment(), capture_output=True, text=True, timeout=240, check=False
-    )
+    done = run_program("tests.poisoned", [data_dir, model])
     assert done.returncode in {0, -9}, done.stderr
     return done.returncode
 

@@ -6,8 +6,6 @@ import json
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 import urllib.request
@@ -21,30 +19,13 @@ from indexer.store.edge_store import EdgeStore
 from indexer.store.port import Alias
 from indexer.store.tuning import IndexTuning
 from tests.events import patch
+from tests.forked import ForkedProgram
 from tests.pictures import DrawnCatalog, catalog_row, draw_catalog, write_feed
-from tests.processes import REPOSITORY, program_environment, run_indexer, running_api
+from tests.processes import program_environment, run_indexer, run_program, running_api
 
 PRODUCTS = 60
 _TIMEOUT_S = 120
 LATER_S = 3600.0
-
-KILLED_AT = """
-import importlib, os, signal, sys
-from indexer.cli.main import main
-
-module, name, moment, *arguments = sys.argv[1:]
-owner_name, _, method_name = name.rpartition(".")
-owner = getattr(importlib.import_module(module), owner_name)
-method = getattr(owner, method_name)
-
-def killed(*given, **named):
-    if moment == "after":
-        method(*given, **named)
-    os.kill(os.getpid(), signal.SIGKILL)
-
-setattr(owner, method_name, killed)
-sys.exit(main(arguments))
-"""
 
 
 @pytest.fixture
@@ -102,10 +83,7 @@ def finished_batches(data_dir: Path) -> int:
 def test_killed_in_the_filling_it_goes_on(tmp_path: Path, indexed: DrawnCatalog, flags: list[str]) -> None:
     old, _, before = serving(tmp_path / "data")
     for batches in (1, 6, 11):
-        command = [sys.executable, "-m", "indexer", "reindex", str(indexed.feed), *flags]
-        process = subprocess.Popen(
-            command, cwd=REPOSITORY, env=program_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        process = ForkedProgram("indexer", ["reindex", indexed.feed, *flags], program_environment())
         deadline_s = time.monotonic() + _TIMEOUT_S
         while process.poll() is None and finished_batches(tmp_path / "data") < batches:
             assert time.monotonic() < deadline_s
@@ -137,10 +115,7 @@ def test_killed_around_the_promotion_it_is_whole_and_goes_on(
     tmp_path: Path, indexed: DrawnCatalog, flags: list[str], module: str, name: str, moment: str, switched: bool
 ) -> None:
     old, _, before = serving(tmp_path / "data")
-    command = [sys.executable, "-c", KILLED_AT, module, name, moment, "reindex", str(indexed.feed), *flags]
-    killed = subprocess.run(
-        command, cwd=REPOSITORY, env=program_environment(), capture_output=True, timeout=_TIMEOUT_S, check=False
-    )
+    killed = run_program("tests.killed_at", [module, name, moment, "reindex", indexed.feed, *flags])
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     now, previous, prices = serving(tmp_path / "data")
     (begun,) = reindexes(flags)
@@ -176,10 +151,7 @@ def test_a_rollback_killed_anywhere_is_finished_by_the_next_one(
     log = SqliteEventLog(tmp_path / "data" / "events.sqlite3")
     log.append([patch(f"p{number}", LATER_S, price_minor=42) for number in range(PRODUCTS)])
     log.close()
-    command = [sys.executable, "-c", KILLED_AT, module, name, moment, "rollback", *flags]
-    killed = subprocess.run(
-        command, cwd=REPOSITORY, env=program_environment(), capture_output=True, timeout=_TIMEOUT_S, check=False
-    )
+    killed = run_program("tests.killed_at", [module, name, moment, "rollback", *flags])
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     (begun,) = reindexes(flags)
     assert f"A rollback to {old} began" in begun["reason"]

@@ -231,7 +231,7 @@ def test_without_workers_a_dispatcher_says_that_nobody_is_there_and_lets_no_seco
     with running_fleet(
         tmp_path / "fleet", tiny_model, qdrant_catalog, redis_url=redis_url, qdrant_url=qdrant_url
     ) as alone:
-        indexing = alone.start_index(catalog.feed)
+        indexing = alone.start_indexer("index", catalog.feed)
         wait_for(lambda: "No worker of the space" in alone.logs(), "the warning")
         second = alone.run_indexer("index", catalog.feed)
         assert second.returncode == 2
@@ -241,14 +241,12 @@ def test_without_workers_a_dispatcher_says_that_nobody_is_there_and_lets_no_seco
 
 
 def test_a_check_tells_whether_a_worker_is_at_work(fleet: RunningFleet) -> None:
-    there = fleet.start_worker("--check")
-    assert there.wait(60) == 0, fleet.logs()
-    fleet.processes.remove(there)
+    there = fleet.run_workers("--check")
+    assert there.returncode == 0, there.stderr
     address, _, database = fleet.settings["redis_url"].rpartition("/")
-    elsewhere = fleet.start_worker("--check", "--redis-url", f"{address}/{int(database) + 1}")
-    assert elsewhere.wait(60) == 2
-    assert "shows signs of life" in fleet.logs()
-    fleet.processes.remove(elsewhere)
+    elsewhere = fleet.run_workers("--check", "--redis-url", f"{address}/{int(database) + 1}")
+    assert elsewhere.returncode == 2
+    assert "shows signs of life" in elsewhere.stderr
 
 
 def test_settings_that_are_not_those_of_a_fleet_are_refused(fleet: RunningFleet, tmp_path: Path) -> None:
@@ -258,7 +256,6 @@ def test_settings_that_are_not_those_of_a_fleet_are_refused(fleet: RunningFleet,
     nowhere = fleet.run_indexer("status", "--redis-url", "redis://127.0.0.1:1/0")
     assert nowhere.returncode == 2
     assert "redis_url" in nowhere.stderr
-    worker = fleet.start_worker("--store", "edge")
-    assert worker.wait(60) == 2
-    assert "--profile production" in fleet.logs()
-    fleet.processes.remove(worker)
+    worker = fleet.run_workers("--store", "edge")
+    assert worker.returncode == 2
+    assert "--profile production" in worker.stderr

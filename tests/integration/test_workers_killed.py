@@ -82,7 +82,7 @@ def test_a_worker_killed_in_mid_batch_costs_nothing(
     fleet: RunningFleet, catalog_name: str, tmp_path: Path, host: ImageHost, tiny_embedder: Embedder
 ) -> None:
     feed = write_links(tmp_path / "feed.jsonl", [f"{host.url}/held/{number}" for number in range(24)])
-    indexing = fleet.start_index(feed)
+    indexing = fleet.start_indexer("index", feed)
     wait_for(lambda: host.requests["held"] >= 8, "both workers to be in mid batch")
     fleet.kill(fleet.processes[0])
     host.released.set()
@@ -101,7 +101,7 @@ def test_a_dispatcher_killed_in_mid_dispatch_goes_on_where_it_was(
     few = ("--dispatch-ahead", "8")
     seen: list[int] = []
     for batches in (2, 10):
-        indexing = fleet.start_index(feed, *few)
+        indexing = fleet.start_indexer("index", feed, *few)
         wanted = batches
         run = fleet.wait_for_run(
             lambda run: run.plan.feed == str(feed) and run.batches >= wanted,  # noqa: B023 - called at once
@@ -123,7 +123,7 @@ def test_redis_killed_in_mid_run_goes_on_with_its_append_only_file(
     fleet: RunningFleet, catalog_name: str, tmp_path: Path, host: ImageHost, tiny_embedder: Embedder, redis: RedisServer
 ) -> None:
     feed = slow_feed(tmp_path, host)
-    indexing = fleet.start_index(feed, "--dispatch-ahead", "12")
+    indexing = fleet.start_indexer("index", feed, "--dispatch-ahead", "12")
     run = fleet.wait_for_run(lambda run: run.plan.feed == str(feed) and run.batches >= 5, "batches")
     redis.kill()
     time.sleep(1.5)
@@ -132,6 +132,11 @@ def test_redis_killed_in_mid_run_goes_on_with_its_append_only_file(
     fleet.processes.remove(indexing)
     assert check_exact(fleet, tiny_embedder, PRODUCTS).run_id == run.run_id
     assert all(worker.poll() is None for worker in fleet.processes)
+
+
+def put_off(fleet: RunningFleet) -> int:
+    """How often a worker said that a batch waits."""
+    return sum(path.read_text().count(" waits ") for path in fleet.folder.glob("worker-*.log"))
 
 
 def test_a_store_that_refuses_for_a_while_only_delays(
@@ -143,16 +148,16 @@ def test_a_store_that_refuses_for_a_while_only_delays(
     proxy: RefusingProxy,
 ) -> None:
     feed = slow_feed(tmp_path, host)
-    indexing = fleet.start_index(feed)
+    indexing = fleet.start_indexer("index", feed)
     fleet.wait_for_run(lambda run: run.plan.feed == str(feed) and run.batches >= 3, "batches")
+    before = put_off(fleet)
     proxy.refuse()
-    time.sleep(30)
+    wait_for(lambda: put_off(fleet) > before, "batches to wait beyond what the store's adapter tries by itself")
     assert proxy.refused > 0
     proxy.refusing.clear()
     assert indexing.wait(150) == 0, fleet.logs()
     fleet.processes.remove(indexing)
     check_exact(fleet, tiny_embedder, PRODUCTS)
-    assert "waits" in fleet.logs()  # the batches were put off, beyond what the store's adapter tries by itself
 
 
 def test_a_worker_that_is_told_to_stop_finishes_what_it_has_in_hand(
@@ -160,7 +165,7 @@ def test_a_worker_that_is_told_to_stop_finishes_what_it_has_in_hand(
 ) -> None:
     feed = tmp_path / "feed.jsonl"
     write_links(feed, [f"{host.url}/held/{number}" for number in range(8)])
-    indexing = fleet.start_index(feed, "--batch-products", "2")
+    indexing = fleet.start_indexer("index", feed, "--batch-products", "2")
     wait_for(lambda: host.requests["held"] >= 4, "the workers to begin")
     leaving = fleet.processes[0]
     leaving.terminate()

@@ -21,7 +21,7 @@ def test_poison_is_isolated_and_its_neighbours_are_indexed(
         tmp_path / "fleet", tiny_model, qdrant_catalog, redis_url=redis_url, qdrant_url=qdrant_url, batch_products="4"
     ) as fleet:
         for _ in range(2):
-            fleet.start_worker(command=("-m", "tests.poisoned_worker"))
+            fleet.start_worker(module="tests.poisoned_worker")
         done = fleet.run_indexer("index", catalog.feed)
         assert done.returncode == 3, done.stderr + fleet.logs()
         # once beside others, twice alone, then its half and at last the one product, again twice; a worker that seems

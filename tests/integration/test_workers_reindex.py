@@ -108,7 +108,7 @@ def test_a_worker_and_the_command_may_be_killed_in_the_filling(
     old, before = served(fleet, alias)
     at_another_price(catalog)
     worker = fleet.processes[0]
-    command = fleet.start_worker(str(catalog.feed), command=("-m", "indexer", "reindex"))
+    command = fleet.start_indexer("reindex", catalog.feed)
     fleet.wait_for_run(lambda record: bool(record.plan.target) and record.batches >= 5, "it did not begin")
     fleet.kill(worker)
     fleet.kill(command)
