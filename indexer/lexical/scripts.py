@@ -20,6 +20,7 @@ _UNSPACED = re.compile(
     "]"
 )
 """Letters of scripts that put no spaces between words."""
+_RUN = re.compile(f"{_UNSPACED.pattern}+")
 _APOSTROPHES = str.maketrans(dict.fromkeys("’ʼ‘`´", "'"))
 _LETTER = r"[\w\u0300-\u036f\u064b-\u065f\u0900-\u0eff\u1000-\u109f\u1780-\u17ff]"
 """What words are made of; to Python the vowel signs of Indian and South-East Asian scripts are none."""
@@ -71,6 +72,8 @@ class Word:
 
 def normal(text: str) -> str:
     """Text in one form: NFKC, casefolded, apostrophes alike, nothing invisible."""
+    if text.isascii():
+        return text.casefold()
     folded = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).casefold().translate(_APOSTROPHES)
     return unicodedata.normalize("NFKC", folded)
 
@@ -85,7 +88,7 @@ def words_of(text: str) -> list[Word]:
 
 def _words(compound: str) -> Iterator[Word]:
     start = 0
-    for run in re.finditer(f"{_UNSPACED.pattern}+", compound):
+    for run in _RUN.finditer(compound):
         yield from _spaced(compound[start : run.start()])
         yield Word(run[0], (Part(run[0], "unspaced"),))
         start = run.end()
@@ -93,13 +96,17 @@ def _words(compound: str) -> Iterator[Word]:
 
 
 def _spaced(text: str) -> Iterator[Word]:
-    parts = tuple(part for piece in _INNER.split(text) for part in _parts(piece))
-    if parts:
+    if text.isalnum():
+        yield Word(text, tuple(_parts(text)))
+    elif parts := tuple(part for piece in _INNER.split(text) for part in _parts(piece)):
         yield Word(text, parts)
 
 
 def _parts(piece: str) -> Iterator[Part]:
     """Letters and digits apart: ``ab1200`` is written ``ab 1200`` too."""
+    if piece.isalpha():
+        yield Part(piece, _script(piece))
+        return
     start = 0
     for index in range(1, len(piece) + 1):
         if index == len(piece) or piece[index].isdigit() != piece[start].isdigit():
@@ -110,6 +117,8 @@ def _parts(piece: str) -> Iterator[Part]:
 def _script(piece: str) -> Script:
     if piece[0].isdigit():
         return "number"
+    if piece[0].isascii() and piece[0].isalpha():
+        return "latin"
     letter = next((char for char in piece if char.isalpha()), piece[0])
     name = unicodedata.name(letter, "")
     if name.startswith("LATIN"):

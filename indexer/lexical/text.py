@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from indexer.lexical.forms import Forms, forms_of
@@ -115,9 +116,9 @@ def product_weights(product: LexicalSource) -> dict[str, float]:
     """Weight by term of a product, between 0 and ``K1 + 1``; without title, brand and attributes there are none."""
     counts: defaultdict[str, float] = defaultdict(float)
     length = 0.0
-    for words, weight in _fields(product):
-        length += len(words) * weight
-        for term in terms_of(words):
+    for field, weight in _fields(product):
+        length += field.words * weight
+        for term in field.terms:
             counts[term] += weight
     norm = K1 * (1 - B + B * length / AVERAGE_WORDS)
     return {term: count * (K1 + 1) / (count + norm) for term, count in counts.items()}
@@ -140,20 +141,40 @@ def query_text(text: str) -> LexicalText:
 
 def match_of(query: LexicalText, product: LexicalSource) -> WordMatch:
     """Which words of a query a product has."""
-    terms = frozenset(term for words, _ in _fields(product) for term in terms_of(words))
+    terms = frozenset[str]().union(*(field.terms for field, _ in _fields(product)))
     shares = tuple(word.found_in(terms) for word in query.words)
     return WordMatch(tuple(word.text for word, share in zip(query.words, shares, strict=True) if share > 0), shares)
 
 
-def _fields(product: LexicalSource) -> Iterator[tuple[list[Word], float]]:
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """A text of a product: how many words it has, and every term as often as it is in it."""
+
+    words: int
+    terms: tuple[str, ...]
+
+
+def _fields(product: LexicalSource) -> Iterator[tuple[_Field, float]]:
     left = MAX_WORDS
     texts = [(product.title, 1.0), (product.brand, 1.0)]
     texts += [(value, ATTRIBUTE_WEIGHT) for _, value in sorted(product.attributes.items())]
     for text, weight in texts:
-        words = words_of(text)[:left]
-        left -= len(words)
-        if words:
-            yield words, weight
+        field = _field(text)
+        if field.words > left:
+            field = _cut_field(text, left)
+        left -= field.words
+        if field.words:
+            yield field, weight
+
+
+@lru_cache(maxsize=16_384)  # brands and attributes repeat, and so do the products that are found
+def _field(text: str) -> _Field:
+    return _cut_field(text, MAX_WORDS)
+
+
+def _cut_field(text: str, most: int) -> _Field:
+    words = words_of(text)[:most]
+    return _Field(len(words), tuple(terms_of(words)))
 
 
 def _telling(word: Word) -> list[Word]:
