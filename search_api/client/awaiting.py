@@ -68,6 +68,8 @@ class AsyncClient:
     product = _method(searches.product)
     similar = _method(searches.similar)
     product_image = _method(searches.product_image)
+    heat_map = _method(searches.heat_map)
+    photo_heat_map = _method(searches.photo_heat_map)
     classify = _method(searches.classify)
     embed_photos = _method(searches.embed_photos)
     embed_texts = _method(searches.embed_texts)

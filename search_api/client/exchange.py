@@ -38,7 +38,7 @@ class Address:
 
     def headers(self, call: Call[Any]) -> list[tuple[bytes, bytes]]:
         """Of a request; a key may hold letters beyond ASCII."""
-        found = [(b"accept", b"application/json")]
+        found = [(b"accept", b"application/json, image/*")]
         if call.json:
             found.append((b"content-type", b"application/json"))
         if call.admin and self.admin_key:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import parse_qsl
 
 from search_api.client.call import (
     Answer,
@@ -124,6 +125,22 @@ def product_image(
     return Call("GET", path, _picture, given({"size": size}))
 
 
+def heat_map(heat_map_url: str) -> Call[bytes]:
+    """Which places of a hit's picture agree with the query: a square PNG, to be stretched over the picture.
+
+    Args:
+        heat_map_url: of the hit's explanation, where ``search`` was asked to explain.
+    """
+    path, _, parameters = heat_map_url.partition("?")
+    return Call("GET", path, _png, tuple(parse_qsl(parameters)))
+
+
+def photo_heat_map(photo: Picture, product_id: str, position: int = 0) -> Call[bytes]:
+    """Which places of a photo agree with a product's picture: a square PNG, to be stretched over the photo."""
+    path = f"/v1/products/{segment(product_id)}/images/{position}/heat"
+    return Call("POST", path, _png, files=(as_file(photo),))
+
+
 def classify(photo: Picture, labels: Sequence[str], *, templates: Sequence[str] = ()) -> Call[ClassifyResponse]:
     """What a photo shows, of the labels.
 
@@ -154,6 +171,12 @@ def health() -> Call[dict[str, str]]:
 def ready() -> Call[dict[str, str]]:
     """Whether model and store answer; with ``space_id`` and ``collection``."""
     return Call("GET", "/readyz", reading(dict[str, str]))
+
+
+def _png(answer: Answer) -> bytes:
+    if answer.headers.get("content-type", "") != "image/png":
+        raise ApiAnswerInvalid(f"The answer {answer.status} is no PNG.")
+    return answer.content
 
 
 def _picture(answer: Answer) -> ProductPicture:

@@ -187,6 +187,18 @@ def test_duplicates_regions_labels_and_vectors(client: EitherClient, catalog: Dr
     assert client("health") == {"status": "ok"}
 
 
+def test_places_that_agree(client: EitherClient, catalog: DrawnCatalog) -> None:
+    hit = client("search", FindQuery(limit=1, explain=True), photos=[catalog.picture(8)]).hits[0]
+    for png in (
+        client("heat_map", hit.explanation.heat_map_url),
+        client("photo_heat_map", catalog.picture(8), "p8", 1),
+    ):
+        assert Image.open(io.BytesIO(png)).format == "PNG"
+    with pytest.raises(ApiProblem) as caught:
+        client("heat_map", "/v1/products/p8/images/0/heat?toward=x")
+    assert caught.value.code == "request_invalid"
+
+
 def test_products_are_changed(client: EitherClient) -> None:
     product = ProductBody(
         title="Red mug", image_refs=["https://cdn.shop.example/1.jpg"], price_minor=990, currency="EUR"
@@ -285,6 +297,7 @@ def calls() -> list[tuple[str, Call[Any]]]:
         "product": {"title": "T", "image_refs": ["a.jpg"]},
         "fields": {"title": "T"},
         "feed": "feed.xml",
+        "heat_map_url": "/v1/products/{product_id}/images/{position}/heat?toward=x",
     }
     found = []
     for module in (searches, administration):
