@@ -17,9 +17,10 @@ from indexer.images.download import DownloadLimits
 from indexer.images.limits import ImageLimits
 from indexer.processors import available_cores
 from indexer.reindex.limits import VerifyLimits
+from indexer.search.fusion import FusionWeights
 from indexer.store.qdrant_options import ServerAddress, ServerOptions
 from indexer.store.retries import RetryPolicy
-from indexer.store.tuning import IndexTuning, Quantization
+from indexer.store.tuning import DEFAULT_FACET_ATTRIBUTES, IndexTuning, Quantization
 
 ENV_PREFIX = "VITRINE_"
 DEFAULT_PROFILE = "embedded"
@@ -29,6 +30,15 @@ _PROFILE_VARIABLE = f"{ENV_PREFIX}PROFILE"
 
 def _split_list(value: Any) -> Any:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _attribute_names(value: Any) -> Any:
+    names = _split_list(value)
+    if not isinstance(names, tuple | list) or not all(isinstance(name, str) for name in names):
+        return names
+    if quoted := [name for name in names if '"' in name]:
+        raise ValueError(f"the store cannot index an attribute with a quote in its name: {quoted[0]}")
+    return tuple(name.lower() for name in names)
 
 
 class Settings(BaseModel):
@@ -94,6 +104,10 @@ class Settings(BaseModel):
     oversampling: float = Field(2.0, ge=1.0, description="Times the wanted points fetched first, then rescored.")
     quantization: Quantization = Field(
         "int8", description="Vectors in memory, for new collections: int8, 4bit, or none; originals lie on disk."
+    )
+    facet_attributes: Annotated[tuple[str, ...], BeforeValidator(_attribute_names)] = Field(
+        DEFAULT_FACET_ATTRIBUTES,
+        description="Attributes with a payload index, which makes filters and facets by them fast; comma separated.",
     )
     follow_s: float = Field(0.5, gt=0, description="Seconds between looks for a newly indexed generation.")
 
@@ -177,6 +191,15 @@ class Settings(BaseModel):
         64_000_000, ge=0, description="Embeddings of earlier queries kept in memory; 0: none."
     )
     query_text_max_chars: int = Field(1000, ge=1, description="Longest text query.")
+    hybrid_dense_weight: float = Field(
+        1.0, ge=0, le=100, description="What the ranking by pictures counts for in a text query."
+    )
+    hybrid_lexical_weight: float = Field(
+        2.0, ge=0, le=100, description="The same of the ranking by words, for products that have all of the query's."
+    )
+    hybrid_least_share: float = Field(
+        0.7, ge=0, le=1, description="Share of a query's words, by weight, below which a product's words do not count."
+    )
     region_labels: Annotated[tuple[str, ...], BeforeValidator(_split_list)] = Field(
         (), description="Words that objects found in a photo are labelled with; comma separated."
     )
@@ -264,6 +287,12 @@ class Settings(BaseModel):
             build_s=self.qdrant_build_s,
         )
 
+    def fusion_weights(self) -> FusionWeights:
+        """The part that weighs pictures and words against each other."""
+        return FusionWeights(
+            dense=self.hybrid_dense_weight, lexical=self.hybrid_lexical_weight, least_share=self.hybrid_least_share
+        )
+
     def index_tuning(self) -> IndexTuning:
         """The part that tunes the approximate index."""
         return IndexTuning(
@@ -273,6 +302,7 @@ class Settings(BaseModel):
             hnsw_ef=self.hnsw_ef,
             oversampling=self.oversampling,
             quantization=self.quantization,
+            facet_attributes=self.facet_attributes,
         )
 
     def image_thread_count(self) -> int:

@@ -8,15 +8,17 @@ from collections.abc import Callable, Iterable, Iterator
 
 from indexer.errors import StoreLocked
 from indexer.events.overlay import EventOverlay
+from indexer.indexing.change import payload_updates
 from indexer.indexing.feed_version import written_at
 from indexer.indexing.progress import Phase
 from indexer.ledger.port import RunBegin, RunLedger, RunPlan, RunRecord, RunState
+from indexer.points import with_main
 from indexer.reindex.lease import refuse_beside_reindex
 from indexer.spaces import EmbeddingSpace
-from indexer.store.port import Alias, CollectionWriter, VectorStore
+from indexer.store.port import Alias, BatchChange, CollectionWriter, VectorStore
 
 _log = logging.getLogger(__name__)
-_REMOVAL_CHUNK = 1000
+_CHUNK_PRODUCTS = 1000
 _WRITER_POLL_S = 0.02
 
 
@@ -94,8 +96,21 @@ def end_run(
             tell(Phase.REMOVING)
             removed = _remove_what_left(record, ledger, writer, events)
     tell(Phase.PUBLISHING)
+    bring_up_to_date(writer)
     writer.publish()
     return ledger.finish(run_id, RunState.FAILED if reason else RunState.FINISHED, removed=removed, reason=reason)
+
+
+def bring_up_to_date(writer: CollectionWriter) -> None:
+    """Gives points that an earlier version wrote, and that no batch came by, the fields that they lack."""
+    for part in _chunks(dict.fromkeys(writer.outdated_product_ids()), _CHUNK_PRODUCTS):
+        groups = writer.product_points(part).values()
+        updates = [
+            update
+            for points in groups
+            for update in payload_updates(points, with_main({point.id: point.payload for point in points}))
+        ]
+        writer.write(BatchChange(payloads=tuple(updates)))
 
 
 def _remove_what_left(
@@ -103,7 +118,7 @@ def _remove_what_left(
 ) -> int:
     as_of = written_at(record.plan.feed_version)
     gone: dict[str, int] = {}
-    for chunk in _chunks(writer.product_ids(), _REMOVAL_CHUNK):
+    for chunk in _chunks(writer.product_ids(), _CHUNK_PRODUCTS):
         ids = list(dict.fromkeys(chunk))
         named = ledger.seen(record.run_id, ids)
         if events is not None and len(named) < len(ids):
@@ -111,7 +126,7 @@ def _remove_what_left(
         for product_id in chunk:
             if product_id not in named:
                 gone[product_id] = gone.get(product_id, 0) + 1
-    for part in _chunks(iter(gone), _REMOVAL_CHUNK):
+    for part in _chunks(iter(gone), _CHUNK_PRODUCTS):
         writer.delete_products(part)
     return sum(gone.values())
 

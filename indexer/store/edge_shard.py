@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -26,7 +26,7 @@ from indexer.store.edge_values import (
     quantization_config,
     sparse_vector,
 )
-from indexer.store.filters import FieldKind, Filter, engine_path, field_of_path
+from indexer.store.filters import Filter, engine_path, field_of_path
 from indexer.store.ordering import ById, ByValue, Step
 from indexer.store.payload_indexes import PAYLOAD_INDEXES, attribute_indexes
 from indexer.store.port import BatchChange, PayloadUpdate, words_change
@@ -35,6 +35,7 @@ from indexer.store.tuning import IndexTuning
 
 _SCROLL_PAGE = 4096
 _NO_SUCH_VECTOR = "Not existing vector name"
+_ALL_NAMES = 100_000
 
 
 class EdgeShard:
@@ -48,6 +49,8 @@ class EdgeShard:
         self._folder = folder
         self._shard = shard
         self._tuning = tuning
+        self._facet_attributes = frozenset(tuning.facet_attributes)
+        self._indexed_fields: frozenset[str] | None = None
         self._has_words = False
 
     @classmethod
@@ -79,7 +82,8 @@ class EdgeShard:
         with engine(folder, StoreUnavailable):
             folder.mkdir(parents=True)
             shard = cls(folder, edge.EdgeShard.create(str(folder), config), tuning)
-        shard.create_missing_indexes()
+        shard.create_indexes(PAYLOAD_INDEXES)
+        shard.flush()
         return shard
 
     @classmethod
@@ -101,20 +105,32 @@ class EdgeShard:
             raise StoreDamaged(f"The shard {folder} holds {found} points instead of {points}.", REMEDIES[StoreDamaged])
         return shard
 
-    def missing_indexes(self) -> dict[str, FieldKind]:
-        """Payload indexes that a new shard would have and this one has not: it is of an earlier version or setting."""
-        wanted = PAYLOAD_INDEXES | attribute_indexes(self._tuning.facet_attributes)
-        there = self.indexed_fields()
-        return {field: kind for field, kind in wanted.items() if field not in there}
+    def missing_indexes(self) -> set[str]:
+        """Fields that would have an index if the shard were filled now: it is of an earlier version or setting.
 
-    def create_missing_indexes(self) -> None:
-        """Creates them; durable when this returns."""
-        for field, kind in self.missing_indexes().items():
+        An attribute is given one when the first point that has it is written, as each costs something at every write.
+        """
+        wanted = set(PAYLOAD_INDEXES)
+        if "attribute_names" in self.indexed_fields():
+            names = {str(name) for name, _ in self.facet("attribute_names", None, _ALL_NAMES)}
+            wanted.update(attribute_indexes(names.intersection(self._tuning.facet_attributes)))
+        return wanted.difference(self.indexed_fields())
+
+    def create_indexes(self, fields: Iterable[str]) -> None:
+        """Creates payload indexes; durable with the next ``flush``."""
+        for field in fields:
+            kind = PAYLOAD_INDEXES.get(field, "keyword")
             self._update(edge.UpdateOperation.create_field_index(engine_path(field), PAYLOAD_INDEX_PARAMS[kind]))
-        self.flush()
+        self._indexed_fields = None
+
+    def _index_attributes(self, payloads: Iterable[PointPayload]) -> None:
+        names = {name for item in payloads for name in self._facet_attributes.intersection(item.attribute_names)}
+        if names:
+            self.create_indexes(attribute_indexes(names).keys() - self.indexed_fields())
 
     def upsert(self, points: Sequence[Point]) -> None:
         """Inserts or replaces points."""
+        self._index_attributes(item.payload for item in points)
         self._make_place_for_words()
         given = [edge.Point(item.id, _vectors(item), item.payload.to_json()) for item in points]
         self._update(edge.UpdateOperation.upsert_points(given))
@@ -141,6 +157,9 @@ class EdgeShard:
         A changed price is written without the texts around it, which takes a quarter of the time, and points that get
         the same values (out of stock, say) get them together.
         """
+        self._index_attributes(
+            item.payload for item in updates if not item.changed or "attribute_names" in item.changed
+        )
         alike: dict[str, tuple[dict[str, Any], list[UUID]]] = {}
         for update in updates:
             changed = update.payload.to_json(update.changed)
@@ -281,9 +300,9 @@ class EdgeShard:
             return []
         return [_stored(record) for record in self._scroll(_of_products(product_ids), with_payload=True)]
 
-    def product_ids(self) -> Iterator[str]:
-        """The product of every point."""
-        for record in self._scroll(None, with_payload=["product_id"]):
+    def product_ids(self, where: Filter | None = None) -> Iterator[str]:
+        """The product of every point, or of those that fulfil a filter."""
+        for record in self._scroll(engine_filter(where), with_payload=["product_id"]):
             yield (record.payload or {})["product_id"]
 
     def count(self, where: Filter | None = None) -> int:
@@ -295,9 +314,11 @@ class EdgeShard:
         """Points in the HNSW graph."""
         return min(self._shard.info().indexed_vectors_count, self.count())
 
-    def indexed_fields(self) -> dict[str, int]:
-        """Payload fields that have an index, and how many points are in it."""
-        return {field_of_path(path): index.points for path, index in self._shard.info().payload_schema.items()}
+    def indexed_fields(self) -> frozenset[str]:
+        """Payload fields that have an index."""
+        if self._indexed_fields is None:
+            self._indexed_fields = frozenset(field_of_path(path) for path in self._shard.info().payload_schema)
+        return self._indexed_fields
 
     def needs_optimizing(self) -> bool:
         """Whether so many points are outside the graph that comparing them one by one would be slow."""

@@ -13,7 +13,9 @@ from indexer.spaces import EmbeddingSpace
 from indexer.store.donor import donated_points
 from indexer.store.edge_optimizer import build_search_index
 from indexer.store.edge_shard import EdgeShard
+from indexer.store.filters import Not
 from indexer.store.generations import GenerationFolders, GenerationRecord, Purpose
+from indexer.store.outdated import MARKED
 from indexer.store.port import BatchChange, CollectionReader
 from indexer.store.ranking import by_product
 from indexer.store.tuning import IndexTuning
@@ -80,6 +82,10 @@ class EdgeTargetWriter:
     def product_ids(self) -> Iterator[str]:
         """See ``CollectionWriter``."""
         return self._open().product_ids()
+
+    def outdated_product_ids(self) -> Iterator[str]:
+        """See ``CollectionWriter``."""
+        return self._open().product_ids(Not(MARKED))
 
     def write(self, change: BatchChange) -> None:
         """See ``CollectionWriter``."""

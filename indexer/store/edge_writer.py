@@ -13,7 +13,9 @@ from indexer.points import Point, StoredPoint, utc_text
 from indexer.spaces import EmbeddingSpace
 from indexer.store.edge_optimizer import build_search_index
 from indexer.store.edge_shard import EdgeShard
+from indexer.store.filters import Not
 from indexer.store.generations import GenerationFolders, GenerationRecord
+from indexer.store.outdated import MARKED
 from indexer.store.port import Alias, BatchChange
 from indexer.store.ranking import by_product
 from indexer.store.tuning import IndexTuning
@@ -101,7 +103,7 @@ class EdgeWriter:
 
     def publish(self) -> bool:
         """See ``CollectionWriter``."""
-        if not self._is_copy:
+        if not self._is_copy and not self._lacks_indexes():
             return False
         shard = self._writable()
         points = shard.count()
@@ -127,6 +129,15 @@ class EdgeWriter:
             self._shard = None
         self._lock.release()
 
+    def outdated_product_ids(self) -> Iterator[str]:
+        """See ``CollectionWriter``."""
+        shard = self._readable()
+        return shard.product_ids(Not(MARKED)) if shard else iter(())
+
+    def _lacks_indexes(self) -> bool:
+        shard = self._readable()
+        return bool(shard and shard.missing_indexes())
+
     def _readable(self) -> EdgeShard | None:
         if self._shard is None and self._base:
             self._shard = EdgeShard.open(self._folders.shard(self._base), self._tuning)
@@ -149,6 +160,7 @@ class EdgeWriter:
         if self._base:
             self._folders.copy(self._base, self._collection)
             shard = EdgeShard.open(folder, self._tuning)
+            shard.create_indexes(shard.missing_indexes())
         else:
             shard = EdgeShard.create(folder, self._space.dim, self._tuning)
         # written last: a folder without its record is no collection
@@ -167,6 +179,7 @@ class EdgeWriter:
                 _log.warning("%s It is an interrupted run's and is begun anew.", error.reason)
                 self._folders.remove(name)
                 continue
+            self._shard.create_indexes(self._shard.missing_indexes())
             self._is_copy = True
             return name
         return ""

@@ -202,6 +202,10 @@ class CollectionWriter(Protocol):
         """The product of every point, once for each point."""
         ...
 
+    def outdated_product_ids(self) -> Iterator[str]:
+        """The product of every point that lacks ``DERIVED_FIELDS``, as earlier versions wrote it; once for each."""
+        ...
+
     def delete_products(self, product_ids: Sequence[str]) -> None:
         """Removes all points of products; durable when it returns."""
         ...

@@ -261,9 +261,9 @@ class QdrantCalls:
         arguments = _scrolled(collection, start) | {"scroll_filter": where, "with_payload": True}
         return Ask("scroll", arguments, lambda found: Page([_stored(record) for record in found[0]], found[1]))
 
-    def product_ids(self, collection: str, start: object) -> Ask[Page[str]]:
-        """A page of the products of all points, once for each point; ``start`` as above."""
-        arguments = _scrolled(collection, start) | {"with_payload": ["product_id"]}
+    def product_ids(self, collection: str, start: object, where: Filter | None = None) -> Ask[Page[str]]:
+        """A page of the products of all points, once for each point that fulfils a filter; ``start`` as above."""
+        arguments = _scrolled(collection, start) | {"scroll_filter": _filter(where), "with_payload": ["product_id"]}
         return Ask("scroll", arguments, lambda found: Page([item.payload["product_id"] for item in found[0]], found[1]))
 
     def count(self, collection: str, where: Filter | None = None) -> Ask[int]:

@@ -12,6 +12,7 @@ from indexer.errors import CollectionNotFound, StoreRefused, VitrineError
 from indexer.lexical.sparse import LEXICAL_VECTOR
 from indexer.points import Point
 from indexer.spaces import EmbeddingSpace
+from indexer.store.filters import Filter
 from indexer.store.payload_indexes import SERVER_PAYLOAD_INDEXES, attribute_indexes
 from indexer.store.port import PayloadUpdate
 from indexer.store.qdrant_answers import ServerCollection
@@ -152,12 +153,12 @@ class QdrantGateway:
         """Deletes a collection; one that is not there is no error."""
         self.answer(self.calls.drop(collection))
 
-    def product_ids(self, collection: str) -> Iterator[str]:
-        """The product of every point, once for each point."""
-        page = self.answer(self.calls.product_ids(collection, None))
+    def product_ids(self, collection: str, where: Filter | None = None) -> Iterator[str]:
+        """The product of every point, or of those that fulfil a filter, once for each point."""
+        page = self.answer(self.calls.product_ids(collection, None, where))
         yield from page.items
         while page.next_start is not None:
-            page = self.answer(self.calls.product_ids(collection, page.next_start))
+            page = self.answer(self.calls.product_ids(collection, page.next_start, where))
             yield from page.items
 
     def upsert(self, collection: str, points: Sequence[Point]) -> None:

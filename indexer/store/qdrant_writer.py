@@ -9,6 +9,8 @@ from indexer.errors import CollectionNotFound, SpaceMismatch, StoreDamaged, Stor
 from indexer.points import Point, StoredPoint
 from indexer.spaces import EmbeddingSpace
 from indexer.store.donor import donated_points
+from indexer.store.filters import Not
+from indexer.store.outdated import MARKED
 from indexer.store.port import Alias, BatchChange, CollectionReader
 from indexer.store.qdrant_aliases import QdrantAliases
 from indexer.store.qdrant_collection_questions import CollectionQuestions
@@ -49,6 +51,10 @@ class _CollectionOnServer:
     def product_ids(self) -> Iterator[str]:
         """See ``CollectionWriter``."""
         return self._gateway.product_ids(self._collection) if self._exists else iter(())
+
+    def outdated_product_ids(self) -> Iterator[str]:
+        """See ``CollectionWriter``."""
+        return self._gateway.product_ids(self._collection, Not(MARKED)) if self._exists else iter(())
 
     def write(self, change: BatchChange) -> None:
         """See ``CollectionWriter``."""
@@ -100,6 +106,8 @@ class QdrantWriter(_CollectionOnServer):
 
     def publish(self) -> bool:
         """See ``CollectionWriter``."""
+        if self._exists:
+            self._gateway.create_missing_indexes(self._collection)
         if self._exists and self._published != self._collection:
             build(self._gateway, self._collection, self._space, self._build_s)
             self._aliases.point_to(self._collection)
