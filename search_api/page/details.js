@@ -1,35 +1,32 @@
 // A product's details, in a dialog over the results.
 
-import { Problem, pictureUrl, product, similar, webAddress } from "./api.js";
+import { pictureUrl, product, similar, webAddress } from "./api.js";
 import { card, skeletonCards } from "./cards.js";
-import { element, icon, picture } from "./elements.js";
+import { button, element, icon, picture } from "./elements.js";
+import { gallery } from "./gallery.js";
+import { guarded } from "./http.js";
 import { formatPrice, text } from "./language.js";
-import { explained, problemDetail } from "./results.js";
+import { Overlay } from "./overlay.js";
+import { explained, problemDetail } from "./problems.js";
 
 const SIMILAR = 12;
 
 export class Details {
   /** `onClose` is called when the visitor wants to leave; the owner then calls `close`. */
   constructor(dialog, { hrefOf, similarHref, onClose }) {
-    Object.assign(this, { dialog, hrefOf, similarHref });
-    Object.assign(this, { productId: null, position: 0, controller: new AbortController() });
-    dialog.addEventListener("cancel", (event) => {
-      event.preventDefault();
-      onClose();
-    });
-    dialog.addEventListener("close", () => {
-      if (this.productId !== null) onClose(); // a browser may close it without asking
-    });
-    dialog.addEventListener("click", (event) => {
-      if (event.target === dialog || event.target.closest("[data-close]")) onClose();
-    });
+    Object.assign(this, { hrefOf, similarHref, overlay: new Overlay(dialog, onClose) });
+    Object.assign(this, { productId: null, hit: null, controller: new AbortController() });
+  }
+
+  get isOpen() {
+    return this.productId !== null;
   }
 
   /** Shows a product: at once what is known of it from the results, the rest as it arrives. */
   open(productId, hit) {
     if (productId === this.productId) return;
     this.productId = productId;
-    this.position = hit?.image.position ?? 0;
+    this.hit = hit;
     this.controller.abort();
     this.controller = new AbortController();
     this.content = element("div", { className: "details-product" });
@@ -40,118 +37,50 @@ export class Details {
       element("h3", {}, text("similarTitle")),
       this.alike,
     );
-    const close = element(
-      "button",
-      { type: "button", className: "details-close", title: text("close"), data: { close: "" } },
-      icon("close"),
-    );
-    close.setAttribute("aria-label", text("close"));
     this.show(hit ? ofHit(hit) : null);
-    this.dialog.replaceChildren(element("div", { className: "details-inner" }, close, this.content, this.alikeSection));
-    if (!this.dialog.open) this.dialog.showModal();
-    this.dialog.scrollTop = 0;
-    this.dialog.querySelector("#details-title").focus({ preventScroll: true });
-    this.load(productId, this.controller.signal);
-    this.loadSimilar(productId, this.controller.signal);
+    this.overlay.open(this.content, this.alikeSection);
+    const { signal } = this.controller;
+    guarded(signal, async () => this.show(await product(productId, signal)), (problem) => this.showProblem(problem));
+    guarded(signal, () => this.loadSimilar(productId, signal), () => (this.alikeSection.hidden = true));
   }
 
   again() {
-    const { productId } = this;
+    const { productId, hit } = this;
     this.productId = null;
-    this.open(productId);
+    this.open(productId, hit);
   }
 
   close() {
     this.controller.abort();
     this.productId = null;
-    if (this.dialog.open) this.dialog.close();
-    this.dialog.replaceChildren();
+    this.overlay.close();
   }
 
-  async load(productId, signal) {
-    await this.guarded(signal, async () => this.show(await product(productId, signal)), (problem) => {
-      const title = element("h2", { id: "details-title", tabIndex: -1 }, explained(problem).title);
-      const message = element("div", { className: "message-inner" }, icon("alert"), title, problemDetail(problem));
-      if (problem.passes) {
-        const again = { type: "button", className: "button primary", onclick: () => this.again() };
-        message.append(element("button", again, text("tryAgain")));
-      }
-      this.content.replaceChildren(message);
-    });
+  showProblem(problem) {
+    const title = element("h2", { id: "details-title", tabIndex: -1 }, explained(problem).title);
+    const message = element("div", { className: "message-inner" }, icon("alert"), title, problemDetail(problem));
+    if (problem.passes) message.append(button({ className: "button primary", onclick: () => this.again() }, text("tryAgain")));
+    this.content.replaceChildren(message);
   }
 
   async loadSimilar(productId, signal) {
-    await this.guarded(
-      signal,
-      async () => {
-        const { hits } = await similar(productId, SIMILAR, signal);
-        this.alikeSection.hidden = hits.length === 0;
-        this.alike.replaceChildren(...hits.map((hit) => card(hit, this.hrefOf(hit.product_id))));
-      },
-      () => {
-        this.alikeSection.hidden = true;
-      },
-    );
-  }
-
-  async guarded(signal, work, onProblem) {
-    try {
-      await work();
-    } catch (error) {
-      if (signal.aborted) return;
-      if (!(error instanceof Problem)) throw error;
-      onProblem(error);
-    }
+    const { hits } = await similar(productId, SIMILAR, signal);
+    this.alikeSection.hidden = hits.length === 0;
+    this.alike.replaceChildren(...hits.map((hit) => card(hit, this.hrefOf(hit.product_id))));
   }
 
   /** `shown` is a product as the API gives it, a part of one, or null while nothing is known. */
   show(shown) {
     const focused = this.content.contains(document.activeElement) ? document.activeElement.id : "";
-    this.content.replaceChildren(this.gallery(shown), this.facts(shown));
+    const pictures = shown ? gallery(shown, this.hit?.image.position ?? 0) : noGallery();
+    this.content.replaceChildren(pictures, this.facts(shown));
     if (focused) this.content.querySelector(`#${focused}`)?.focus({ preventScroll: true });
   }
 
-  gallery(shown) {
-    if (shown === null) {
-      return element("div", { className: "gallery" }, element("span", { className: "picture skeleton" }));
-    }
-    const main = element("div", { className: "gallery-main" });
-    const thumbnails = shown.images.map((image, at) => {
-      const label = text("pictureOf", { n: at + 1, total: shown.images.length });
-      const button = element(
-        "button",
-        { type: "button", className: "gallery-thumbnail", title: label, onclick: () => choose(at) },
-        picture(pictureUrl(image.url, { small: true }), { lazy: false }),
-      );
-      button.setAttribute("aria-label", label);
-      return button;
-    });
-    const choose = (at) => {
-      const { url } = shown.images[at];
-      const large = picture(pictureUrl(url), { alt: shown.title, lazy: false });
-      const small = pictureUrl(url, { small: true });
-      if (small !== pictureUrl(url)) {
-        // the small one is there already: it fills the box until the large one has come
-        const preview = element("img", { className: "preview", alt: "", src: small });
-        large.prepend(preview);
-      }
-      main.replaceChildren(large);
-      thumbnails.forEach((button, other) => button.setAttribute("aria-pressed", String(other === at)));
-    };
-    choose(Math.max(0, shown.images.findIndex(({ position }) => position === this.position))); // the one that was found
-    const several = shown.images.length > 1;
-    return element(
-      "div",
-      { className: "gallery" },
-      main,
-      several ? element("div", { className: "gallery-thumbnails" }, ...thumbnails) : null,
-    );
-  }
-
   facts(shown) {
-    const title = element("h2", { id: "details-title", tabIndex: -1, dir: "auto" }, shown?.title ?? text("loading"));
+    const heading = { id: "details-title", tabIndex: -1, dir: "auto", data: { first: "" } };
+    const title = element("h2", heading, shown?.title ?? text("loading"));
     if (shown === null) return element("div", { className: "facts" }, title, ...bones(4));
-    const shop = webAddress(shown.link);
     const price = formatPrice(shown.price_minor, shown.currency);
     return element(
       "div",
@@ -165,54 +94,68 @@ export class Details {
         price && element("span", { className: "facts-price", dir: "auto" }, price),
         stock(shown.in_stock),
       ),
-      element(
-        "div",
-        { className: "facts-actions" },
-        shop &&
-          element(
-            "a",
-            { className: "button primary", href: shop, target: "_blank", rel: "noopener noreferrer" },
-            text("toShop"),
-            icon("external"),
-          ),
-        element(
-          "a",
-          {
-            className: shop ? "button" : "button primary",
-            href: this.similarHref(shown.product_id),
-            data: { similar: shown.product_id },
-          },
-          icon("search"),
-          text("searchWithThis"),
-        ),
-      ),
-      ...(shown.partial ? bones(4) : this.more(shown)),
+      this.actions(shown),
+      this.others("variants", this.hit?.variants ?? []),
+      this.others("offers", this.hit?.offers ?? []),
+      ...(shown.partial ? bones(4) : more(shown)),
     );
   }
 
-  more({ description, attributes }) {
-    const names = Object.keys(attributes);
-    const section = (title, content) => element("section", {}, element("h3", {}, title), content);
-    return [
-      description && section(text("description"), element("p", { className: "facts-text", dir: "auto" }, description)),
-      names.length > 0 &&
-        section(
-          text("attributes"),
-          element(
-            "dl",
-            { className: "facts-attributes" },
-            ...names.flatMap((name) => [
-              element("dt", { dir: "auto" }, name),
-              element("dd", { dir: "auto" }, attributes[name]),
-            ]),
-          ),
-        ),
-    ].filter(Boolean);
+  actions(shown) {
+    const shop = webAddress(shown.link);
+    const toShop = { className: "button primary", href: shop, target: "_blank", rel: "noopener noreferrer" };
+    const similarTo = {
+      className: shop ? "button" : "button primary",
+      href: this.similarHref(shown.product_id),
+      data: { similar: shown.product_id },
+    };
+    return element(
+      "div",
+      { className: "facts-actions" },
+      shop && element("a", toShop, text("toShop"), icon("external")),
+      element("a", similarTo, icon("search"), text("searchWithThis")),
+    );
+  }
+
+  /** Variants of the product, or who else sells its picture, as links to their own details. */
+  others(kind, products) {
+    if (products.length === 0) return null;
+    const links = products.map(({ product_id: id, title, image, brand, price_minor: minor, currency }) => {
+      const price = formatPrice(minor, currency);
+      return element(
+        "a",
+        { className: "other", href: this.hrefOf(id), data: { product: id } },
+        image && picture(pictureUrl(image.url, { small: true }), { lazy: false }),
+        element("span", { className: "option-name", dir: "auto" }, brand ? `${title}, ${brand}` : title),
+        price && element("strong", { dir: "auto" }, price),
+      );
+    });
+    return section(text(kind), element("div", { className: "others" }, ...links));
   }
 }
 
+function more({ description, attributes }) {
+  const names = Object.keys(attributes);
+  const pairs = names.flatMap((name) => [
+    element("dt", { dir: "auto" }, name),
+    element("dd", { dir: "auto" }, attributes[name]),
+  ]);
+  return [
+    description && section(text("description"), element("p", { className: "facts-text", dir: "auto" }, description)),
+    names.length > 0 && section(text("attributes"), element("dl", { className: "facts-attributes" }, ...pairs)),
+  ];
+}
+
+function section(title, content) {
+  return element("section", {}, element("h3", {}, title), content);
+}
+
 function ofHit(hit) {
-  return { ...hit, images: [hit.image], in_stock: null, partial: true };
+  return { ...hit, images: [hit.image], in_stock: hit.in_stock ?? null, partial: true };
+}
+
+function noGallery() {
+  return element("div", { className: "gallery" }, element("span", { className: "picture skeleton" }));
 }
 
 function line(className, content) {

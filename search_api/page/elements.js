@@ -7,8 +7,19 @@ export function element(tag, { data = {}, attributes = {}, ...properties } = {},
   const node = Object.assign(document.createElement(tag), properties);
   Object.assign(node.dataset, data);
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children.filter((child) => child !== null && child !== ""));
+  node.append(...children.filter((child) => child !== null && child !== undefined && child !== false && child !== ""));
   return node;
+}
+
+/** A button that does something; children are its label. */
+export function button(properties, ...children) {
+  return element("button", { type: "button", className: "button", ...properties }, ...children);
+}
+
+/** A button that shows an icon alone; the label is what it is called, and its tooltip. */
+export function iconButton(name, label, { attributes = {}, className = "icon-button", ...properties } = {}) {
+  const named = { "aria-label": label, ...attributes };
+  return button({ className, title: label, attributes: named, ...properties }, icon(name));
 }
 
 /** One of the page's icons, decorative. */
@@ -38,4 +49,20 @@ export function picture(url, { alt = "", lazy = true, className = "picture" } = 
   image.src = url;
   box.append(image);
   return box;
+}
+
+/** A share as a bar, 0 to 1; what it says is said beside it. */
+export function bar(share, className = "bar-track") {
+  const fill = element("span", { className: "bar-fill" });
+  fill.style.inlineSize = `${Math.min(100, Math.max(0, share * 100)).toFixed(2)}%`;
+  return element("span", { className, attributes: { "aria-hidden": "true" } }, fill);
+}
+
+/** Puts new children into a place; what had the focus there has it afterwards too, found again by its `data-key`. */
+export function redraw(place, ...children) {
+  const focused = place.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
+  place.replaceChildren(...children.filter(Boolean));
+  if (focused === undefined) return;
+  const again = [...place.querySelectorAll("[data-key]")].find((node) => node.dataset.key === focused);
+  again?.focus({ preventScroll: true });
 }

@@ -13,6 +13,14 @@ const strings = STRINGS[language];
 const plurals = new Intl.PluralRules(locale);
 const counts = new Intl.NumberFormat(locale);
 const times = new Intl.NumberFormat(locale, { style: "unit", unit: "millisecond", maximumFractionDigits: 0 });
+const percents = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 0 });
+const smallPercents = new Intl.NumberFormat(locale, { style: "percent", maximumSignificantDigits: 1 });
+const signed = new Intl.NumberFormat(locale, {
+  signDisplay: "exceptZero",
+  minimumFractionDigits: 3,
+  maximumFractionDigits: 3,
+});
+const moments = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
 const scores = new Intl.NumberFormat(locale, { minimumFractionDigits: 3, maximumFractionDigits: 3 });
 
 // ISO 4217 as the index has it. Browsers differ for some currencies (Chromium shows RSD without decimals), so
@@ -53,15 +61,40 @@ export function formatScore(score) {
   return scores.format(score);
 }
 
+/** A share as a percentage; one below 1 % keeps a digit, as it is not nothing. */
+export function formatPercent(share) {
+  return (share > 0 && share < 0.01 ? smallPercents : percents).format(Math.max(share, 0.0001) * (share > 0 ? 1 : 0));
+}
+
+/** A number with its sign. */
+export function formatSigned(value) {
+  return signed.format(value);
+}
+
+/** How many there are of something. */
+export function formatCount(count) {
+  return counts.format(count);
+}
+
+/** A moment as the API writes it. */
+export function formatMoment(moment) {
+  return moments.format(new Date(moment));
+}
+
 /** A time in milliseconds. */
 export function formatMs(milliseconds) {
   return times.format(milliseconds);
 }
 
+/** How many decimals amounts of a currency have. */
+export function decimalsOf(currency) {
+  return decimals.get(currency) ?? 2;
+}
+
 /** A price in the visitor's manner, whole amounts without zeros; empty if there is none. */
 export function formatPrice(minor, currency) {
   if (minor === null || minor === undefined) return "";
-  const digits = decimals.get(currency) ?? 2;
+  const digits = decimalsOf(currency);
   const shown = { minimumFractionDigits: digits, maximumFractionDigits: digits, trailingZeroDisplay: "stripIfInteger" };
   const amount = minor / 10 ** digits;
   try {

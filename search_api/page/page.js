@@ -1,71 +1,74 @@
-// The page: what it shows follows its address (?q= words, ?similar= a product, ?product= open details) and, for a
+// The page: what it shows follows its address (see query.js; ?product= opens details, ?view= another tab) and, for a
 // photo, which has no address, the history entry.
 
-import { Problem, find, mayHaveMore, pictureUrl, product, untilReady } from "./api.js";
+import { newest, offers, pictureUrl } from "./api.js";
+import { Classify } from "./classify.js";
 import { Details } from "./details.js";
-import { picture } from "./elements.js";
+import { element, picture } from "./elements.js";
+import { Explanation } from "./explain.js";
+import { Sheet } from "./sheet.js";
+import { guarded } from "./http.js";
 import { choosePhoto, takePhotos } from "./intake.js";
 import { localize, text } from "./language.js";
 import { keepPhoto, recallPhoto } from "./photo.js";
-import { Results } from "./results.js";
+import { EMPTY, changed, hasPictures, isEmpty, judged, keyOf, parametersOf, queryOf, readWords, writeWords } from "./query.js";
+import { Runs } from "./runs.js";
+import { ALL, Searching } from "./searching.js";
+import { Share } from "./share.js";
 
-const SKELETONS_AFTER_MS = 150;
-const SESSIONS_KEPT = 12;
+const EXAMPLES = 8;
+const VIEWS = ["classify", "runs"];
 
-const words = document.getElementById("words");
-const chip = document.getElementById("chip");
-const chipPhoto = document.getElementById("chip-change");
+const byId = (id) => document.getElementById(id);
+const words = byId("words");
+const chip = byId("chip");
+const chipPhoto = byId("chip-change");
 
-const sessions = new Map(); // the last searches by their key, for the way back
-const known = new Map(); // what results said of products
-let current = null; // the search that is shown
-let running = new AbortController();
 let leaving = false; // the way back to the results is under way
-
-const results = new Results({ hrefOf: (id) => address(current?.query, id), onRetry: () => start(current) });
-const details = new Details(document.getElementById("details"), {
-  hrefOf: (id) => address(current?.query, id),
-  similarHref: (id) => address({ kind: "similar", productId: id }),
-  onClose: leaveDetails,
-});
+let shownView = "";
+let offerLearned = false;
 
 // ---- address and history
 
-function keyOf(query) {
-  if (!query) return "";
-  return `${query.kind}:${query.text ?? query.productId ?? query.photoId}`;
+function here() {
+  return new URLSearchParams(location.search);
 }
 
 function address(query, productId = null) {
-  const parameters = new URLSearchParams();
-  if (query?.kind === "text") parameters.set("q", query.text);
-  if (query?.kind === "similar") parameters.set("similar", query.productId);
+  const parameters = parametersOf(query);
   if (productId !== null) parameters.set("product", productId);
+  return addressOf(parameters);
+}
+
+function addressOf(parameters) {
   const search = String(parameters);
   return search === "" ? "/" : `/?${search}`;
 }
 
-function queryOfAddress() {
-  const parameters = new URLSearchParams(location.search);
-  const typed = parameters.get("q")?.trim();
-  if (typed) return { kind: "text", text: typed };
-  if (parameters.get("similar")) return { kind: "similar", productId: parameters.get("similar") };
-  const photoId = history.state?.photoId;
-  return photoId ? { kind: "photo", photoId, photo: recallPhoto(photoId) } : null;
+function queryHere() {
+  return queryOf(here(), history.state?.photo ?? null);
 }
 
-function productOfAddress() {
-  return new URLSearchParams(location.search).get("product");
+function viewHere() {
+  const view = here().get("view");
+  return VIEWS.includes(view) ? view : "search";
 }
 
 /** Goes to a query, or to a product within it; `depth` counts the products opened since. */
 function go(query, productId = null) {
-  const sameQuery = keyOf(query) === keyOf(current?.query);
+  const same = keyOf(query) === keyOf(queryHere()) && viewHere() === "search" && productId === here().get("product");
   const depth = productId === null ? 0 : (history.state?.depth ?? 0) + 1;
-  const method = sameQuery && productId === productOfAddress() ? "replaceState" : "pushState";
-  history[method]({ photoId: query?.photoId, depth }, "", address(query, productId));
-  if (productId === null) sessions.delete(keyOf(query)); // asked anew: answered anew
+  searching.remember();
+  history[same ? "replaceState" : "pushState"]({ photo: query.photo, depth }, "", address(query, productId));
+  if (same && productId === null) searching.forget(query); // asked anew: answered anew
   show();
+}
+
+function goToView(view, parameters = {}) {
+  searching.remember();
+  history.pushState({}, "", addressOf(new URLSearchParams({ view, ...parameters })));
+  show();
+  byId("results").focus({ preventScroll: true });
 }
 
 /** Closes the details by going back to where they were opened, if that was on this page. */
@@ -76,7 +79,7 @@ function leaveDetails() {
     leaving = true;
     history.go(-depth);
   } else {
-    history.replaceState(history.state, "", address(current?.query));
+    history.replaceState(history.state, "", address(queryHere()));
     show();
   }
 }
@@ -84,211 +87,209 @@ function leaveDetails() {
 function show({ back = false } = {}) {
   if (leaving) {
     leaving = false;
-    if (productOfAddress() !== null) history.replaceState(history.state, "", address(queryOfAddress()));
+    if (here().has("product")) history.replaceState(history.state, "", address(queryHere()));
   }
-  const query = queryOfAddress();
-  const session = sessions.get(keyOf(query));
-  if (query === null) showWelcome();
-  else if (!current || session !== current) start(session ?? newSession(query), { back });
-  const productId = productOfAddress();
+  explain.close();
+  const view = viewHere();
+  showView(view);
+  const query = view === "search" ? queryHere() : EMPTY;
+  showWords(query);
+  byId("welcome").hidden = view !== "search" || !isEmpty(query);
+  if (isEmpty(query)) {
+    searching.leave();
+    showChip(null);
+    if (view === "search") showExamples();
+  } else {
+    searching.show(query, { back });
+  }
+  const productId = view === "search" ? here().get("product") : null;
   if (productId === null) details.close();
-  else details.open(productId, known.get(productId));
+  else details.open(productId, searching.known.get(productId));
 }
 
-// ---- searching
-
-function newSession(query) {
-  const session = {
-    query,
-    hits: [],
-    ids: new Set(),
-    offset: 0,
-    complete: false, // whether there are no more
-    answered: false,
-    timings: null, // of the last answer
-    scrollY: 0,
-  };
-  sessions.set(keyOf(query), session);
-  if (sessions.size > SESSIONS_KEPT) sessions.delete(sessions.keys().next().value);
-  return session;
-}
-
-function showWelcome() {
-  running.abort();
-  current = null;
-  showQuery(null);
-  results.showWelcome();
-}
-
-async function start(session, { back = false } = {}) {
-  running.abort();
-  running = new AbortController();
-  const { signal } = running;
-  const shownBefore = current;
-  current = session;
-  showQuery(session.query);
-  if (session.answered) {
-    results.showProducts(session);
-    scrollTo({ top: back ? session.scrollY : 0, behavior: "instant" });
-    return;
+function showView(view) {
+  document.body.dataset.view = view;
+  for (const link of document.querySelectorAll("a[data-view]")) {
+    if (link.dataset.view === view) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
   }
-  if (shownBefore !== session) scrollTo({ top: 0, behavior: "instant" });
-  results.showSearching();
-  const slow = setTimeout(() => results.showSkeletons(), SKELETONS_AFTER_MS);
-  signal.addEventListener("abort", () => clearTimeout(slow));
-  try {
-    await untilAnswered(session, signal, () => clearTimeout(slow));
-    if (!signal.aborted) results.showProducts(session);
-  } catch (error) {
-    if (signal.aborted) return;
-    if (!(error instanceof Problem)) throw error;
-    results.showProblem(error);
-  } finally {
-    clearTimeout(slow);
-  }
-}
-
-/** Asks until there is an answer; a problem that passes is shown and waited out. */
-async function untilAnswered(session, signal, onProblem) {
-  for (let attempt = 0; !session.answered; attempt += 1) {
-    try {
-      await fetchNext(session, signal);
-    } catch (error) {
-      if (!(error instanceof Problem && error.passes)) throw error;
-      onProblem();
-      results.showProblem(error);
-      await untilReady(Math.max(error.retryAfterS, Math.min(attempt, 10)), signal);
-    }
-  }
-}
-
-async function fetchNext(session, signal) {
-  if (session.query.kind === "photo" && session.query.photo === null) {
-    throw new Problem("photo_gone", text("detailPhotoGone"));
-  }
-  const found = await find(session.query, session.offset, signal);
-  signal.throwIfAborted();
-  // the catalog may have changed between two answers, and shifted a product to the next
-  const fresh = found.hits.filter(({ product_id: id }) => !session.ids.has(id));
-  for (const hit of fresh) {
-    session.ids.add(hit.product_id);
-    known.set(hit.product_id, hit);
-  }
-  session.hits.push(...fresh);
-  session.offset += found.hits.length;
-  session.complete = !mayHaveMore(found, session.offset);
-  session.timings = found.timings_ms;
-  session.answered = true;
-  return fresh;
-}
-
-async function showMore({ byKeyboard }) {
-  const session = current;
-  const { signal } = running;
-  if (results.moreButton.getAttribute("aria-disabled") === "true") return;
-  results.showLoadingMore(true);
-  try {
-    const fresh = await fetchNext(session, signal);
-    const first = results.addProducts(session, fresh);
-    if (byKeyboard) first?.focus();
-  } catch (error) {
-    if (signal.aborted) return;
-    if (!(error instanceof Problem)) throw error;
-    results.showMoreProblem(error);
-  }
+  for (const name of VIEWS) byId(`view-${name}`).hidden = name !== view;
+  if (view === "classify") classify.show(here().get("labels") ?? "");
+  if (view === shownView) return;
+  if (shownView === "classify") classify.hide();
+  if (shownView === "runs") runs.hide();
+  if (view === "runs") runs.show();
+  shownView = view;
 }
 
 // ---- the query in the search bar
 
-function showQuery(query) {
-  const kind = query?.kind ?? "none";
-  words.value = kind === "text" ? query.text : "";
-  words.placeholder = text(kind === "photo" || kind === "similar" ? "placeholderPhoto" : "placeholder");
-  chip.hidden = kind !== "photo" && kind !== "similar";
-  document.body.dataset.query = kind;
-  document.title = kind === "text" ? `${query.text} · Vitrine` : text("pageTitle");
-  if (kind === "text") results.showQuery(`“${query.text}”`);
-  if (kind === "photo") showQueryPicture(text("headingPhoto"), query.photo?.url ?? "");
-  if (kind === "similar") showSimilarQuery(query.productId, running.signal);
+function showWords(query) {
+  words.value = writeWords(query);
+  const pictured = hasPictures(query);
+  words.placeholder = text(pictured ? "placeholderPhoto" : "placeholder");
+  document.body.dataset.query = pictured ? "picture" : isEmpty(query) ? "none" : "text";
+  const [first] = query.texts;
+  document.title = first && !pictured ? `${first} · Vitrine` : text("pageTitle");
 }
 
-function showQueryPicture(heading, url) {
-  chipPhoto.replaceChildren(picture(url, { lazy: false }));
-  results.showQuery(heading, picture(url, { lazy: false }));
+function showChip(shown) {
+  chip.hidden = shown === null;
+  chipPhoto.replaceChildren(...(shown ? [shown] : []));
 }
 
-async function showSimilarQuery(productId, signal) {
-  const fill = ({ title, image }) => {
-    showQueryPicture(text("headingSimilar", { title }), pictureUrl(image.url, { small: true }));
-  };
-  if (known.has(productId)) {
-    fill(known.get(productId));
-    return;
+/** Words refine what a picture asks for; without one they are a new question. */
+function askWords() {
+  const query = queryHere();
+  const { text: typed, without } = readWords(words.value);
+  if (hasPictures(query)) {
+    const texts = [typed, ...query.texts.slice(1)].filter((one, at, all) => one !== "" && all.indexOf(one) === at);
+    go(changed(query, { texts, without }));
+  } else if (typed === (query.texts[0] ?? "")) {
+    if (typed !== "" || !isEmpty(query)) go(changed(query, { without }));
+    else words.focus();
+  } else {
+    const scope = query.texts.length > 0 ? EMPTY : query; // words among what is browsed, or other words than before
+    go(changed(scope, { texts: typed ? [typed] : [], without, all: false, sort: "" }));
   }
-  results.showQuery("");
-  chipPhoto.replaceChildren();
-  try {
-    const { title, images } = await product(productId, signal);
-    if (!signal.aborted) fill({ title, image: images[0] });
-  } catch (error) {
-    if (!signal.aborted && !(error instanceof Problem)) throw error; // the search itself shows the problem
-  }
+}
+
+async function showExamples() {
+  const place = byId("examples");
+  if (place.childElementCount > 0) return;
+  const { signal } = new AbortController();
+  await guarded(
+    signal,
+    async () => {
+      const { hits } = await newest(EXAMPLES, signal);
+      const links = hits.map((hit) => {
+        const similarTo = { href: address(changed(EMPTY, { products: [hit.product_id] })), data: { similar: hit.product_id } };
+        const label = { title: hit.title, attributes: { "aria-label": text("similarTo", { title: hit.title }) } };
+        const shown = picture(pictureUrl(hit.image.url, { small: true }), { lazy: false });
+        return element("li", {}, element("a", { className: "example", ...similarTo, ...label }, shown));
+      });
+      place.replaceChildren(...links);
+      byId("start").classList.toggle("ready", links.length > 0);
+    },
+    () => {}, // there is nothing to start from yet
+  );
 }
 
 // ---- wiring
 
-function searchPhoto(file) {
-  const photo = keepPhoto(file);
-  go({ kind: "photo", photoId: photo.id, photo });
+const hrefs = {
+  product: (id) => address(queryHere(), id),
+  similar: (id) => address(changed(EMPTY, { products: [id] })),
+};
+const searching = new Searching({ onQuery: go, hrefs, onPicture: showChip, onSettled: learnOffer });
+const details = new Details(byId("details"), { hrefOf: hrefs.product, similarHref: hrefs.similar, onClose: leaveDetails });
+const explain = new Explanation(byId("explain"), (id) => searching.known.get(id));
+const share = new Share(byId("toast"));
+const runs = new Runs(byId("view-runs"));
+const classify = new Classify(byId("view-classify"), {
+  onLabels: (labels) => {
+    history.replaceState(history.state, "", addressOf(new URLSearchParams({ view: "classify", labels })));
+  },
+  searchHref: (label) => address(changed(EMPTY, { texts: [label] })),
+});
+new Sheet({ place: byId("filters-place"), panel: byId("filters"), dialog: byId("filters-sheet"), opener: byId("filters-open") });
+
+/** Once, and after the first search: what the server offers is a long document. */
+async function learnOffer() {
+  if (offerLearned) return;
+  offerLearned = true;
+  const offer = await offers();
+  for (const link of document.querySelectorAll("a[data-needs]")) {
+    link.hidden = !offer(link.dataset.needs);
+    link.classList.remove("awaited");
+  }
+  searching.setOffer(offer);
 }
 
-document.getElementById("search").addEventListener("submit", (event) => {
-  event.preventDefault();
-  const typed = words.value.trim();
-  if (typed === "") {
-    if (current?.query.kind === "text") go(null);
-    words.focus();
+function takePhoto(file) {
+  const photo = keepPhoto(file);
+  if (viewHere() === "classify") classify.take(photo);
+  else go(changed(EMPTY, { photo: { id: photo.id, box: null, whole: false } }));
+}
+
+function judge(action, productId) {
+  go(judged(queryHere(), action === "like" ? "liked" : "disliked", productId));
+}
+
+function onAction({ dataset: { action, of } }) {
+  if (action !== "why") {
+    judge(action, of);
     return;
   }
-  go({ kind: "text", text: typed });
+  const { query, photo } = searching.current;
+  explain.open(query, searching.known.get(of), photo);
+}
+
+byId("search").addEventListener("submit", (event) => {
+  event.preventDefault();
+  askWords();
   if (matchMedia("(pointer: coarse)").matches) words.blur(); // hides a phone's keyboard
 });
 
 document.addEventListener("click", (event) => {
-  const link = event.target.closest?.("a[data-product], a[data-similar], a.brand");
+  const acting = event.target.closest?.("button[data-action]");
+  if (acting) {
+    onAction(acting);
+    return;
+  }
+  const link = event.target.closest?.("a[data-product], a[data-similar], a[data-view], a[data-words], a[data-all], a.brand");
   if (!link || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
-  if (link.dataset.product) {
-    go(current?.query, link.dataset.product);
-  } else {
-    go(link.dataset.similar ? { kind: "similar", productId: link.dataset.similar } : null);
-    document.getElementById("results").focus({ preventScroll: true });
-  }
+  follow(link.dataset);
 });
 
+function follow({ product: productId, similar, view, words: label, all }) {
+  if (productId) {
+    go(queryHere(), productId);
+    return;
+  }
+  if (VIEWS.includes(view)) {
+    goToView(view);
+    return;
+  }
+  if (similar) go(changed(EMPTY, { products: [similar] }));
+  else if (label) go(changed(EMPTY, { texts: [label] }));
+  else go(all === undefined ? EMPTY : ALL);
+  byId("results").focus({ preventScroll: true });
+}
+
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input")) return;
+  const typing = event.target.matches("input, textarea, select");
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || typing) return;
   if (document.querySelector("dialog[open]")) return;
   event.preventDefault();
   words.focus();
 });
 
 chipPhoto.addEventListener("click", choosePhoto);
-document.getElementById("chip-remove").addEventListener("click", () => {
-  go(null);
+byId("chip-remove").addEventListener("click", () => {
+  const query = queryHere();
+  go(changed(query, query.photo ? { photo: null } : { products: query.products.slice(1) }));
   words.focus();
 });
-results.moreButton.addEventListener("click", (event) => showMore({ byKeyboard: event.detail === 0 }));
+byId("share").addEventListener("click", () => {
+  const query = queryHere();
+  share.share(address(query), document.title, query.photo !== null);
+});
+byId("classify-search").addEventListener("click", () => {
+  if (classify.photo) go(changed(EMPTY, { photo: { id: classify.photo.id, box: null, whole: false } }));
+});
 window.addEventListener("popstate", () => show({ back: true }));
 window.addEventListener(
   "scroll",
   () => {
-    if (current?.answered && !details.dialog.open) current.scrollY = window.scrollY;
+    if (searching.current?.answer && !details.isOpen) searching.current.scrollY = window.scrollY;
   },
   { passive: true },
 );
 
 history.scrollRestoration = "manual";
 localize(document);
-takePhotos(searchPhoto);
+takePhotos(takePhoto);
 show();
+if (searching.current === null) learnOffer();

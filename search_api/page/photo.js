@@ -1,6 +1,7 @@
 // A shopper's photo: made small enough to send, and kept for the way back.
 
-import { Problem, tooLarge } from "./api.js";
+import { tooLarge } from "./api.js";
+import { Problem } from "./http.js";
 import { text } from "./language.js";
 
 const LONGER_SIDE_PX = 1600;

@@ -1,81 +1,44 @@
-// The part of the page below the search bar: a welcome, the found products, or what went wrong.
+// The found products, what is said about them, or what went wrong.
 
 import { card, skeletonCards } from "./cards.js";
-import { element, icon } from "./elements.js";
+import { button, element, icon, redraw } from "./elements.js";
 import { formatMs, text } from "./language.js";
+import { explained, problemDetail } from "./problems.js";
+import { hasFilter, hasParts } from "./query.js";
 
 const SKELETONS = 12;
 const EAGER_PICTURES = 6;
+const BY_ITSELF = 8; // pages; whoever wants to see more says so, and reaches what is below the list
 
-const PROBLEMS = {
-  image_too_large: ["problemTooLarge", "photo"],
-  image_too_many_pixels: ["problemTooLarge", "photo"],
-  image_not_an_image: ["problemNotPicture", "photo"],
-  image_damaged: ["problemUnreadable", "photo"],
-  image_empty: ["problemUnreadable", "photo"],
-  image_timeout: ["problemUnreadable", "photo"],
-  photo_gone: ["problemPhotoGone", "photo"],
-  query_text_empty: ["problemText", "none"],
-  query_text_too_long: ["problemText", "none"],
-  product_not_found: ["problemGone", "none"],
-  overloaded: ["problemBusy", "retry"],
-  unreachable: ["problemOffline", "retry"],
-};
-const ICONS = { unreachable: "offline", overloaded: "wait", model_loading: "wait" };
-
-/** Title and remedy of a problem, by its code. */
-export function explained(problem) {
-  const [title, remedy] = PROBLEMS[problem.code] ?? [problem.passes ? "problemStarting" : "problemOther", "retry"];
-  return { title: text(title), remedy, icon: ICONS[problem.code] ?? "alert" };
-}
-
-/** What the server says is in English, whatever the page's language is. */
-export function problemDetail(problem) {
-  const node = element("p", { dir: "auto", className: "message-detail" }, problem.message);
-  if (problem.fromServer) node.lang = "en";
-  return node;
-}
-
-const PARTS = [
-  "progress",
-  "welcome",
-  "found",
-  "heading",
-  "query-picture",
-  "status",
-  "announcer",
-  "message",
-  "grid",
-  "more",
-  "more-button",
-  "more-problem",
-];
+const PLACES = ["progress", "found", "heading", "status", "announcer", "message", "notices", "grid", "more"];
 
 export class Results {
-  /** `hrefOf` gives a product's address; `onRetry` is called for the button of a problem. */
-  constructor({ hrefOf, onRetry }) {
-    Object.assign(this, { hrefOf, onRetry });
-    for (const id of PARTS) {
-      this[id.replace(/-(\w)/, (_, letter) => letter.toUpperCase())] = document.getElementById(id);
-    }
+  /** `hrefs` give addresses; `onRetry`, `onClear` and `onMore` are called when the visitor wants that. */
+  constructor({ hrefs, onRetry, onClear, onMore }) {
+    Object.assign(this, { hrefs, onRetry, onClear, onMore, isProblem: false, focusKey: "", pages: 0 });
+    for (const id of PLACES) this[id] = document.getElementById(id);
+    this.moreButton = document.getElementById("more-button");
+    this.moreProblem = document.getElementById("more-problem");
+    this.moreButton.addEventListener("click", (event) => onMore({ byKeyboard: event.detail === 0 }));
+    this.observer = globalThis.IntersectionObserver && new IntersectionObserver(
+      (entries) => {
+        if (entries.some((entry) => entry.isIntersecting) && this.pages < BY_ITSELF) onMore({ byKeyboard: false });
+      },
+      { rootMargin: "0px 0px 700px 0px" },
+    );
   }
 
-  showWelcome() {
-    this.busy(false);
-    this.welcome.hidden = false;
-    this.found.hidden = true;
-    this.grid.replaceChildren();
-    this.status.textContent = this.announcer.textContent = "";
-  }
-
-  /** What was searched for: in words, and the query's picture if it has one. */
-  showQuery(heading, picture = null) {
+  /** Says what is searched for. */
+  showHeading(heading) {
     this.heading.textContent = heading;
-    this.queryPicture.hidden = picture === null;
-    this.queryPicture.replaceChildren(...(picture ? [picture] : []));
   }
 
+  /** The old products stay until there are new ones, or until that takes its time. */
   showSearching() {
+    const active = document.activeElement;
+    this.focusKey = this.found.contains(active) ? (active.dataset.key ?? "heading") : "";
+    this.observer?.disconnect();
+    this.pages = 0;
     this.grid.setAttribute("aria-busy", "true");
   }
 
@@ -85,23 +48,25 @@ export class Results {
     this.busy(true);
     this.status.textContent = this.announcer.textContent = text("searching");
     this.more.hidden = true;
+    this.notices.replaceChildren();
     this.grid.replaceChildren(...skeletonCards(SKELETONS));
   }
 
   showProducts(session) {
     this.open();
     this.busy(false);
-    this.grid.replaceChildren(...session.hits.map((hit, at) => this.card(hit, at)));
+    redraw(this.grid, ...session.hits.map((hit, at) => this.card(session, hit, at)));
+    this.showNotices(session);
     this.finish(session);
-    if (session.hits.length === 0) {
-      this.showMessage("empty", text("nothingTitle"), element("p", {}, text("nothingText")));
-    }
+    if (session.hits.length === 0) this.showNothing(session.query);
+    this.returnFocus();
   }
 
   /** Adds products below those that are there; returns the first new card's link. */
   addProducts(session, hits) {
-    const cards = hits.map((hit) => this.card(hit, EAGER_PICTURES));
+    const cards = hits.map((hit) => this.card(session, hit, EAGER_PICTURES));
     this.grid.append(...cards);
+    this.pages += 1;
     this.finish(session);
     return cards[0]?.querySelector("a");
   }
@@ -110,6 +75,10 @@ export class Results {
     this.moreProblem.textContent = "";
     this.moreButton.textContent = text(loading ? "loading" : "more");
     this.moreButton.setAttribute("aria-disabled", String(loading));
+  }
+
+  get isLoadingMore() {
+    return this.moreButton.getAttribute("aria-disabled") === "true";
   }
 
   showMoreProblem(problem) {
@@ -121,14 +90,24 @@ export class Results {
     this.open({ problem: true });
     this.busy(false);
     this.grid.replaceChildren();
+    this.notices.replaceChildren();
     this.more.hidden = true;
     this.status.textContent = this.announcer.textContent = "";
     const { title, remedy, icon: name } = explained(problem);
     const parts = [problemDetail(problem)];
+    const primary = "button primary";
     if (problem.passes) parts.push(element("p", { className: "hint" }, text("tryingAgain")));
-    if (remedy === "photo") parts.push(button(text("choosePhoto"), { data: { photo: "choose" } }));
-    if (remedy === "retry") parts.push(button(text("tryAgain"), { onclick: this.onRetry }));
+    if (remedy === "photo") parts.push(button({ className: primary, data: { photo: "choose" } }, text("choosePhoto")));
+    if (remedy === "retry") parts.push(button({ className: primary, onclick: this.onRetry }, text("tryAgain")));
+    if (remedy === "clear") parts.push(button({ className: primary, onclick: this.onClear }, text("clearFilters")));
     this.showMessage(name, title, ...parts);
+  }
+
+  showNothing(query) {
+    const filtered = hasFilter(query);
+    const clear = filtered && button({ className: "button primary", onclick: this.onClear }, text("clearFilters"));
+    const hint = element("p", {}, text(filtered ? "nothingFiltered" : "nothingText"));
+    this.showMessage("empty", text("nothingTitle"), hint, clear);
   }
 
   showMessage(name, title, ...parts) {
@@ -139,8 +118,15 @@ export class Results {
     this.message.hidden = false;
   }
 
+  /** What the server says of the answer as a whole: that nothing is close, and what could not be done. */
+  showNotices({ query, answer, hits }) {
+    const nothingClose = answer.nothing_close && hits.length > 0;
+    const close = nothingClose && element("p", { className: "notice notice-strong" }, icon("alert"), text(closeText(query)));
+    const notes = (answer.notes ?? []).map((note) => element("p", { className: "notice", lang: "en", dir: "auto" }, note));
+    this.notices.replaceChildren(...[close, ...notes].filter(Boolean));
+  }
+
   open({ problem = false } = {}) {
-    this.welcome.hidden = true;
     this.found.hidden = false;
     this.isProblem = problem;
     this.found.classList.toggle("has-problem", problem);
@@ -152,21 +138,43 @@ export class Results {
     this.grid.setAttribute("aria-busy", String(value));
   }
 
-  card(hit, at) {
-    return card(hit, this.hrefOf(hit.product_id), { lazy: at >= EAGER_PICTURES });
+  card(session, hit, at) {
+    const { query } = session;
+    const id = hit.product_id;
+    const actions = {
+      liked: query.liked.includes(id),
+      disliked: query.disliked.includes(id),
+      similarHref: this.hrefs.similar(id),
+      explain: hasParts(query),
+    };
+    return card(hit, this.hrefs.product(id), { lazy: at >= EAGER_PICTURES, ranked: hasParts(query), actions });
   }
 
-  finish(session) {
-    const { decode, embed, search, total } = session.timings;
-    const count = text("products", { n: session.hits.length });
+  finish({ hits, answer, timings, complete }) {
+    const { decode = 0, embed = 0, search = 0, total = 0 } = timings ?? {};
+    const shown = hits.length;
+    const all = typeof answer.total === "number" && answer.total > shown && !complete ? answer.total : null;
+    const count = all === null ? text("products", { n: shown }) : text("productsOf", { shown, n: all });
     this.status.textContent = `${count} · ${formatMs(total)}`;
     this.status.title = text("stages", { decode: formatMs(decode), embed: formatMs(embed), search: formatMs(search) });
-    this.announcer.textContent = `${this.heading.textContent}: ${count}`;
+    const close = answer.nothing_close && shown > 0 ? `. ${text("nothingCloseShort")}` : "";
+    this.announcer.textContent = `${this.heading.textContent}: ${count}${close}`;
     this.showLoadingMore(false);
-    this.more.hidden = session.complete;
+    this.more.hidden = complete;
+    this.observer?.disconnect();
+    if (!complete) this.observer?.observe(this.more);
+  }
+
+  /** What was used to ask is there again in the new answer, or else the heading takes its place. */
+  returnFocus() {
+    if (this.focusKey === "" || document.activeElement !== document.body) return;
+    const nodes = [...this.found.querySelectorAll("[data-key]")];
+    const again = nodes.find((node) => node.dataset.key === this.focusKey && node.checkVisibility());
+    (again ?? this.heading).focus({ preventScroll: true });
   }
 }
 
-function button(label, options) {
-  return element("button", { type: "button", className: "button primary", ...options }, label);
+function closeText({ photo, products, liked }) {
+  if (photo) return "nothingClosePhoto";
+  return products.length + liked.length > 0 ? "nothingCloseProduct" : "nothingCloseText";
 }

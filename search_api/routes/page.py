@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from importlib.resources import files
+from pathlib import PurePath
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -12,23 +13,17 @@ from search_api import __name__ as package
 
 router = APIRouter(include_in_schema=False)
 
-_SCRIPTS = (
-    "page.js",
-    "api.js",
-    "cards.js",
-    "details.js",
-    "elements.js",
-    "intake.js",
-    "language.js",
-    "photo.js",
-    "results.js",
-    "strings.js",
-)
+_MEDIA_TYPES_BY_SUFFIX = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
 _MEDIA_TYPES = {
-    "index.html": "text/html; charset=utf-8",
-    "page.css": "text/css; charset=utf-8",
-    "icon.svg": "image/svg+xml",
-} | dict.fromkeys(_SCRIPTS, "text/javascript; charset=utf-8")
+    file.name: _MEDIA_TYPES_BY_SUFFIX[PurePath(file.name).suffix]
+    for file in files(package).joinpath("page").iterdir()
+    if PurePath(file.name).suffix in _MEDIA_TYPES_BY_SUFFIX
+}
 _HEADERS = {
     # pictures of a feed may lie on any host of the shop; scripts and styles only here
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "

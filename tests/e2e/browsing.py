@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 
 PRODUCTS = 60
 _FAILURE = re.compile(r"Failed to load resource: (?:the server responded with a status of (\d+)|net::(\w+))")
+
+ADMIN_KEY = "correct horse"
+BRANDS = ("Acme", "Bolt", "Cato")
+COLOURS = ("red", "blue", "green", "black")
+CATEGORIES = ("Home > Things", "Home > Kitchen", "Garden > Tools")
 
 HOSTILE_ID = 'x/"><b>&?#1'
 HOSTILE_LINK = "javascript:document.title='hacked'"
@@ -112,3 +119,25 @@ def choose_photo(page: Page, file: Path) -> None:
     with page.expect_file_chooser() as chooser:
         page.locator(".field").get_by_role("button", name="Choose a photo").click()
     chooser.value.set_files(file)
+
+
+def watch_queries(page: Page) -> None:
+    """From now on ``asked_queries`` knows what the page asks of ``/v1/search``; a browser shows no forms with files."""
+    page.evaluate("""() => {
+        window.asked = [];
+        const { append } = FormData.prototype;
+        FormData.prototype.append = function (name, value, ...rest) {
+            if (name === "query") window.asked.push(value);
+            return append.call(this, name, value, ...rest);
+        };
+        const { fetch } = window;
+        window.fetch = (path, options) => {
+            if (path === "/v1/search" && typeof options.body === "string") window.asked.push(options.body);
+            return fetch(path, options);
+        };
+    }""")
+
+
+def asked_queries(page: Page) -> list[dict[str, Any]]:
+    """What was asked since ``watch_queries``, in order."""
+    return [json.loads(query) for query in page.evaluate("window.asked")]

@@ -10,8 +10,19 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from tests.e2e.browsing import HOSTILE_ID, HOSTILE_LINK, PRODUCTS, PageOpener, Watch
-from tests.pictures import DrawnCatalog, catalog_row, draw_catalog, drawn_picture, encoded
+from indexer.cli.exit_codes import DONE_WITH_FAILURES
+from tests.e2e.browsing import (
+    ADMIN_KEY,
+    BRANDS,
+    CATEGORIES,
+    COLOURS,
+    HOSTILE_ID,
+    HOSTILE_LINK,
+    PRODUCTS,
+    PageOpener,
+    Watch,
+)
+from tests.pictures import DrawnCatalog, catalog_row, draw_catalog, drawn_picture, encoded, write_feed
 from tests.processes import RunningApi, run_indexer, running_api
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -28,21 +39,25 @@ _BROWSER_FLAGS = [
 
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> DrawnCatalog:
-    """Products with two pictures each, one without anything else, and one whose id and link are hostile."""
+    """Products with two pictures each and attributes to filter by; one without anything else, one whose id and link are
+    hostile, and one whose picture is missing."""
     catalog = draw_catalog(tmp_path_factory.mktemp("shop") / "catalog", products=PRODUCTS, pictures=2)
     (catalog.folder / "images" / "hostile.png").write_bytes(encoded(drawn_picture(987_654), "PNG"))
-    hostile = catalog_row(0, ["images/hostile.png"]) | {
-        "id": HOSTILE_ID,
-        "link": HOSTILE_LINK,
-    }
+    rows: list[dict[str, object]] = [json.loads(line) for line in catalog.feed.read_text("utf-8").splitlines()]
+    for number, row in enumerate(rows):
+        row["brand"] = BRANDS[number % len(BRANDS)]
+        row["product_type"] = CATEGORIES[number % len(CATEGORIES)]
+        row["color"] = COLOURS[number % len(COLOURS)]
+        row["item_group_id"] = f"g{number // 2}"
+    hostile = catalog_row(0, ["images/hostile.png"]) | {"id": HOSTILE_ID, "link": HOSTILE_LINK}
     plain = catalog_row(1, ["images/p1-0.jpg"]) | {
         "id": "plain",
         "description": "A thing for daily use.",
         "link": "https://shop.example/plain",
         "color": "green",
     }
-    with catalog.feed.open("a", encoding="utf-8") as feed:
-        feed.writelines(json.dumps(row) + "\n" for row in (hostile, plain))
+    broken = catalog_row(2, ["images/nothing.jpg"]) | {"id": "broken"}
+    write_feed(catalog.feed, [*rows, hostile, plain, broken])
     return catalog
 
 
@@ -51,8 +66,8 @@ def api(shop: DrawnCatalog, tiny_model: str, tmp_path_factory: pytest.TempPathFa
     """The API over the drawn catalog, in a process of its own."""
     data_dir = tmp_path_factory.mktemp("data")
     indexed = run_indexer("index", shop.feed, "--model", tiny_model, "--data-dir", data_dir)
-    assert indexed.returncode == 0, indexed.stderr
-    with running_api(data_dir, "--model", tiny_model) as running:
+    assert indexed.returncode == DONE_WITH_FAILURES, indexed.stderr
+    with running_api(data_dir, "--model", tiny_model, "--admin-key", ADMIN_KEY) as running:
         yield running
 
 

@@ -24,13 +24,28 @@ from tests.e2e.browsing import (
     PRODUCTS,
     PageOpener,
     Watch,
+    asked_queries,
     choose_photo,
     product_ids,
+    watch_queries,
 )
 from tests.pictures import DrawnCatalog, drawn_picture, encoded
 from tests.processes import RunningApi
 
 _PAGE_SIZE = 24
+_SEARCH = re.compile(r"/v1/search$")
+_STATUS = re.compile(rf"^{_PAGE_SIZE}( of \d+)? products · [\d,]+ ms$")
+_NO_HITS = {
+    "hits": [],
+    "nothing_close": False,
+    "facets": {},
+    "facets_over": None,
+    "cursor": None,
+    "total": 0,
+    "regions": [],
+    "notes": [],
+    "timings_ms": {"embed": 1, "search": 1, "facets": 0, "total": 2},
+}
 _EXIF_ORIENTATION = 0x0112
 
 
@@ -59,12 +74,11 @@ def test_chosen_photo_finds_its_product_first(open_page: PageOpener, shop: Drawn
     page = open_page()
     expect(page.get_by_role("heading", name="Find it by photo")).to_be_visible()
     choose_photo(page, shop.picture(7))
-    expect(page.locator("#status")).to_have_text(re.compile(rf"^{_PAGE_SIZE} products · [\d,]+ ms$"))
+    expect(page.locator("#status")).to_have_text(_STATUS)
     assert product_ids(page)[0] == "p7"
     expect(page.locator("#chip img")).to_be_visible()
     first = page.locator("#grid .card").first
-    expect(first).to_have_accessible_name("Product 7, Acme, €8.50")
-    expect(first.locator(".card-score")).to_have_text("1.000")
+    expect(first).to_have_accessible_name(re.compile("^Product 7, Bolt, €8.50"))
     page.get_by_role("button", name="Remove the photo").click()
     expect(page.get_by_role("heading", name="Find it by photo")).to_be_visible()
     expect(page.locator("#chip")).to_be_hidden()
@@ -160,7 +174,7 @@ def _sent_photo(page: Page, file: Path) -> bytes:
     page.evaluate("""() => {
         const append = FormData.prototype.append;
         FormData.prototype.append = function (name, file, ...rest) {
-            window.sentFile = file;
+            if (file instanceof Blob) window.sentFile = file;
             return append.call(this, name, file, ...rest);
         };
     }""")
@@ -243,7 +257,7 @@ def test_markup_in_a_feed_is_shown_as_text(open_page: PageOpener) -> None:
         route.fulfill(response=answer, json=found)
 
     page = open_page(go=False)
-    page.route(re.compile(r"/v1/(search/text|products/[^/]*(/similar.*)?)$"), with_markup)
+    page.route(re.compile(r"/v1/(search|products/[^/]*(/similar.*)?)$"), with_markup)
     page.goto("/?" + urllib.parse.urlencode({"q": title, "product": HOSTILE_ID}))
     expect(page.locator("#grid .card-title").first).to_have_text(title)
     expect(page.locator("#heading")).to_have_text(f"“{title}”")
@@ -268,14 +282,16 @@ def test_picture_that_cannot_be_had_leaves_its_place(open_page: PageOpener, watc
     expect(missing).to_be_visible()
     box = missing.bounding_box()
     assert box is not None
-    assert box["height"] == pytest.approx(box["width"] * 5 / 4, abs=1)
+    assert box["height"] == pytest.approx(box["width"], abs=1)
 
 
 # ---- the list
 
 
 def test_show_more_adds_the_next_products_once(open_page: PageOpener) -> None:
-    page = open_page()
+    page = open_page(go=False)
+    page.add_init_script("delete window.IntersectionObserver")  # else the list goes on by itself
+    page.goto("/")
     _search_text(page, "blue bag")
     first = product_ids(page)
     more = page.get_by_role("button", name="Show more")
@@ -293,8 +309,7 @@ def test_show_more_adds_the_next_products_once(open_page: PageOpener) -> None:
 
 def test_nothing_found(open_page: PageOpener) -> None:
     page = open_page(go=False)
-    answer = {"hits": [], "timings_ms": {"decode": 0, "embed": 1, "search": 1, "total": 2}}
-    page.route("**/v1/search/text", lambda route: route.fulfill(json=answer))
+    page.route(_SEARCH, lambda route: route.fulfill(json=_NO_HITS))
     page.goto("/?q=unicorn")
     expect(page.get_by_role("heading", name="No products found")).to_be_visible()
     expect(page.locator("#status")).to_have_text("0 products · 2 ms")
@@ -310,14 +325,14 @@ def test_older_answer_never_replaces_a_newer_one(open_page: PageOpener) -> None:
         else:
             route.continue_()
 
-    page.route("**/v1/search/text", hold_first)
+    page.route(_SEARCH, hold_first)
     page.locator("#words").fill("slow")
     page.keyboard.press("Enter")
     expect(page.locator("#grid .skeleton").first).to_be_visible()
     expect(page.locator("#status")).to_have_text("Searching…")
     _search_text(page, "quick")
     quick = product_ids(page)
-    held[0].fulfill(json={"hits": [], "timings_ms": {"decode": 0, "embed": 1, "search": 1, "total": 2}})
+    held[0].fulfill(json=_NO_HITS)
     page.wait_for_timeout(200)
     assert product_ids(page) == quick
 
@@ -329,10 +344,11 @@ def test_back_and_forward(open_page: PageOpener, shop: DrawnCatalog) -> None:
     page = open_page()
     choose_photo(page, shop.picture(21))
     expect(page.locator("#grid .card").first).to_have_attribute("data-product", "p21")
+    page.get_by_role("button", name="Remove the photo").click()
     _search_text(page, "green shoe")
     by_text = product_ids(page)
     page.mouse.wheel(0, 500)
-    page.wait_for_function("scrollY > 300")
+    page.wait_for_function("() => scrollY > 300")
     page.locator("#grid .card").nth(7).click()
     expect(page.get_by_role("dialog")).to_be_visible()
     page.get_by_role("dialog").locator(".grid .card").first.click()
@@ -351,13 +367,16 @@ def test_back_and_forward(open_page: PageOpener, shop: DrawnCatalog) -> None:
     assert scrolled > 300
 
     page.go_back()
+    expect(page.get_by_role("heading", name="Find it by photo")).to_be_visible()
+    page.go_back()
     expect(page.locator("#grid .card").first).to_have_attribute("data-product", "p21")
     expect(page.locator("#chip")).to_be_visible()
     expect(page.locator("#words")).to_have_value("")
     page.go_forward()
+    page.go_forward()
     expect(page.locator("#words")).to_have_value("green shoe")
     expect(page.locator("#grid .card").first).to_have_attribute("data-product", by_text[0])
-    page.wait_for_function(f"Math.abs(scrollY - {scrolled}) < 2")
+    page.wait_for_function(f"() => Math.abs(scrollY - {scrolled}) < 2")
 
 
 def test_reload_keeps_what_is_shown(open_page: PageOpener, shop: DrawnCatalog) -> None:
@@ -365,7 +384,7 @@ def test_reload_keeps_what_is_shown(open_page: PageOpener, shop: DrawnCatalog) -
     choose_photo(page, shop.picture(22))
     page.locator("#grid .card").first.click()
     expect(page.get_by_role("dialog").get_by_role("heading", name="Product 22")).to_be_visible()
-    page.wait_for_function("sessionStorage.length > 0")
+    page.wait_for_function("() => sessionStorage.getItem('vitrine.photo')")
     page.reload()
     expect(page.get_by_role("dialog").get_by_role("heading", name="Product 22")).to_be_visible()
     page.keyboard.press("Escape")
@@ -396,9 +415,10 @@ def test_file_of_another_kind_is_not_sent(open_page: PageOpener, tmp_path: Path)
     file = tmp_path / "list.pdf"
     file.write_bytes(b"%PDF-1.7")
     page = open_page()
-    page.on("request", lambda request: pytest.fail("sent") if "search/image" in request.url else None)
+    watch_queries(page)
     choose_photo(page, file)
     expect(page.get_by_role("alert")).to_contain_text("“list.pdf” is another kind of file.")
+    assert asked_queries(page) == []
 
 
 def test_file_that_is_too_large(open_page: PageOpener, watch: Watch, tmp_path: Path) -> None:
@@ -417,7 +437,7 @@ def test_server_that_hangs_up_on_a_large_file(open_page: PageOpener, watch: Watc
     with file.open("wb") as out:
         out.truncate(25_000_000)
     page = open_page()
-    page.route("**/v1/search/image?*", lambda route: route.abort("connectionreset"))
+    page.route(_SEARCH, lambda route: route.abort("connectionreset"))
     choose_photo(page, file)
     expect(page.get_by_role("alert").get_by_role("heading")).to_have_text("This photo is too large")
     expect(page.get_by_role("alert")).to_contain_text("“huge.jpg” takes 25 MB")
@@ -442,14 +462,14 @@ def test_server_that_is_not_ready_is_waited_for(open_page: PageOpener, watch: Wa
         else:
             route.continue_()
 
-    page.route(re.compile(r"/v1/search/text$|/readyz$"), refuse_twice)
+    page.route(re.compile(r"/v1/search$|/readyz$"), refuse_twice)
     page.locator("#words").fill("mug")
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert").get_by_role("heading")).to_have_text("The search is getting ready")
     expect(page.get_by_role("alert")).to_contain_text("The model is still being loaded.")
     expect(page.locator("#grid .card")).to_have_count(_PAGE_SIZE)
     expect(page.get_by_role("alert").get_by_role("heading")).to_have_count(0)
-    assert [url.rsplit("/", 1)[1] for url in asked] == ["text", "readyz", "readyz", "text"]
+    assert [url.rsplit("/", 1)[1] for url in asked][:4] == ["search", "readyz", "readyz", "search"]
 
 
 def test_without_a_connection_it_waits_for_one(open_page: PageOpener, watch: Watch) -> None:
@@ -468,10 +488,14 @@ def test_without_a_connection_it_waits_for_one(open_page: PageOpener, watch: Wat
 
 def test_keyboard_alone(open_page: PageOpener) -> None:
     page = open_page()
+    expect(page.get_by_role("navigation").get_by_role("link", name="What is it?")).to_be_visible()
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the results")).to_be_focused()
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Vitrine, start page")).to_be_focused()
+    for name in ("Search", "What is it?"):
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("navigation").get_by_role("link", name=name)).to_be_focused()
     page.keyboard.press("Tab")
     expect(page.get_by_role("searchbox", name="Search products")).to_be_focused()
     page.keyboard.type("mug")
@@ -481,8 +505,11 @@ def test_keyboard_alone(open_page: PageOpener) -> None:
     expect(page.locator(".field").get_by_role("button", name="Choose a photo")).to_be_focused()
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Search", exact=True)).to_be_focused()
-    page.keyboard.press("Tab")
     first = page.locator("#grid .card").first
+    for _ in range(80):  # past the filters
+        page.keyboard.press("Tab")
+        if first.evaluate("(node) => node === document.activeElement"):
+            break
     expect(first).to_be_focused()
     assert first.evaluate("(node) => getComputedStyle(node).outlineStyle") == "solid"
     page.keyboard.press("Enter")
@@ -535,9 +562,16 @@ def test_long_words_do_not_widen_the_page(open_page: PageOpener) -> None:
         "category": ["Rindfleischetikettierung" * 8],
         "image": {"url": "ftp://elsewhere/1.jpg", "position": 0},
     }
-    answer = {"hits": [hit], "timings_ms": {"decode": 0, "embed": 1, "search": 1, "total": 2}}
-    page.route("**/v1/search/text", lambda route: route.fulfill(json=answer))
-    page.goto("/?q=" + "x" * 300)
+    words = "Grundstücksverkehrsgenehmigung" * 6
+    facet = {"kind": "values", "values": [{"value": words, "count": 9_000_000, "selected": False}] * 2}
+    answer = _NO_HITS | {
+        "hits": [hit],
+        "facets": {"brand": facet, words: facet},
+        "notes": [words],
+        "nothing_close": True,
+    }
+    page.route(_SEARCH, lambda route: route.fulfill(json=answer))
+    page.goto(f"/?q={'x' * 300}&not={words}&f.brand={words}")
     expect(page.locator("#grid .card")).to_have_count(1)
     expect(page.locator("#grid .picture.missing")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") == 320
@@ -553,6 +587,7 @@ def test_texts_stand_out(open_page: PageOpener, dark: bool) -> None:
         ("on-accent", "accent"),
         ("on-accent", "accent-strong"),
         ("accent", "accent-soft"),
+        ("warn", "warn-soft"),
     ]
     colours = page.evaluate(
         """(names) => Object.fromEntries(names.map((name) =>
@@ -575,7 +610,7 @@ def _luminance(colour: str) -> float:
 def test_speaks_the_visitors_language(open_page: PageOpener) -> None:
     page = open_page("/?q=кружка", locale="ru-RU")
     expect(page.locator("html")).to_have_attribute("lang", "ru")
-    expect(page.locator("#status")).to_have_text(re.compile("^24 товара · "))
+    expect(page.locator("#status")).to_have_text(re.compile("^24 (товара|из [0-9]+) · "))
     expect(page.locator("#words")).to_have_attribute("aria-label", "Поиск товаров")
     expect(page.locator("#grid .card-price").first).to_have_text(re.compile(r"^\d+,50\s€$"))
 
@@ -589,6 +624,7 @@ def test_every_language_has_every_text(open_page: PageOpener) -> None:
         for key, text in texts.items():
             assert _places(text) == _places(strings["en"][key]), (language, key)
     sources = "".join(path.read_text("utf-8") for path in _page_files() if path.suffix in {".js", ".html"})
+    assert strings["en"].keys() >= set(re.findall(r'(?:\btext\("|data-(?:text|label|placeholder)=")(\w+)"', sources))
     unused = {key for key in strings["en"] if not re.search(rf'"{key}"', sources)}
     assert unused == set()
 

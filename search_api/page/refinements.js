@@ -1,0 +1,49 @@
+// What a visitor may want to say next, taken from what was found: words to add to a picture, and values to keep to.
+
+import { hasPictures } from "./query.js";
+
+const WORDS = 5;
+const VALUES_PER_FIELD = 3;
+const TOP_HITS = 3;
+const LOOKS = ["color", "pattern", "material"]; // a picture can be wished for in another one of these
+const FIELDS = ["category", "brand", "color", "material", "pattern", "size", "gender", "age_group", "season"];
+
+/** Words that look like another one of the same kind, for a query with a picture. */
+export function wordsToAdd(query, { facets = {}, hits }) {
+  if (!hasPictures(query)) return [];
+  const counts = new Map();
+  for (const field of LOOKS) {
+    for (const { value, count } of facets[field]?.values ?? []) {
+      for (const word of wordsOf(value)) counts.set(word, (counts.get(word) ?? 0) + count);
+    }
+  }
+  const said = [...query.texts, ...query.without].join(" ").toLowerCase();
+  // what the picture shows anyway need not be said
+  const shown = new Set(hits.slice(0, TOP_HITS).flatMap((hit) => LOOKS.flatMap((field) => wordsOf(hit.attributes?.[field]))));
+  const words = [...counts].filter(([word]) => !said.includes(word) && !shown.has(word));
+  return words.sort(([, one], [, other]) => other - one).slice(0, WORDS).map(([word]) => word);
+}
+
+function wordsOf(value) {
+  const words = String(value ?? "").split(/[/,;]/).map((part) => part.trim().toLowerCase());
+  return words.filter((word) => word.length > 1 && word.length <= 24);
+}
+
+/** Values of fields that would leave some of the products and not all, at most so many: { field, value }. */
+export function valuesToKeepTo(query, { facets = {}, facets_over: over }, most) {
+  const perField = FIELDS.filter((field) => !query.fields[field] && facets[field]?.kind === "values").map((field) =>
+    narrowing(field, facets[field].values, over).map(({ value }) => ({ field, value })),
+  );
+  // the best of every field before the second best of any
+  const rounds = Array.from({ length: VALUES_PER_FIELD }, (_, at) => perField.map((values) => values[at]));
+  return rounds.flat().filter(Boolean).slice(0, most);
+}
+
+function narrowing(field, values, over) {
+  const some = values.filter(({ value, count }) => typeof value === "string" && count > 0 && (!over || count < over));
+  if (some.length === 0 || values.length < 2) return [];
+  if (field !== "category") return some;
+  // the last steps of the paths: “Mugs” says more than “Home”
+  const paths = values.map(({ value }) => value);
+  return some.filter(({ value }) => !paths.some((path) => path.startsWith(`${value} > `)));
+}

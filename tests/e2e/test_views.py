@@ -1,0 +1,152 @@
+"""The other tabs, and what holds for every view: no serious finding of axe-core, nothing wider than a phone."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.browsing import ADMIN_KEY, PageOpener, Watch
+from tests.pictures import DrawnCatalog
+
+_AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
+_NARROW = (360, 740)
+
+
+# ---- what is it?
+
+
+def test_labels_of_a_photo(open_page: PageOpener, shop: DrawnCatalog) -> None:
+    page = open_page("/?view=classify&labels=mug%2C+red+shoe")
+    expect(page.get_by_role("heading", level=1)).to_have_text("What is in the photo?")
+    labels = page.get_by_role("textbox", name="Possible names, separated by commas")
+    expect(labels).to_have_value("mug, red shoe")
+    page.get_by_role("button", name="Compare").click()
+    expect(page.locator("#classify-answer")).to_have_text("Choose a photo first.")
+    page.set_input_files("#file-choose", shop.picture(3))
+    bars = page.locator("#classify-answer .bars li")
+    expect(bars).to_have_count(2)
+    labels.fill("mug, red shoe, <b>чайник</b>")
+    page.get_by_role("button", name="Compare").click()
+    expect(bars).to_have_count(3)
+    expect(page.locator("#classify-answer .bar-name").filter(has_text="<b>чайник</b>")).to_be_visible()
+    expect(page.locator("#classify-announcer")).to_have_text(re.compile("^Fits best: "))
+    shares = [int(share) for share in re.findall(r"(\d+)%", " ".join(page.locator(".bar-share").all_inner_texts()))]
+    assert sum(shares) == pytest.approx(100, abs=2)
+    assert page.evaluate("new URLSearchParams(location.search).get('labels')") == "mug, red shoe, <b>чайник</b>"
+    page.get_by_role("button", name="Search with this photo").click()
+    expect(page.locator("#grid .card").first).to_have_attribute("data-product", "p3")
+
+
+# ---- index runs
+
+
+def test_index_runs(open_page: PageOpener, watch: Watch) -> None:
+    watch.expected_failures = {"401"}
+    page = open_page("/")
+    page.get_by_role("contentinfo").get_by_role("link", name="Index runs").click()
+    key = page.get_by_label("Admin key")
+    key.fill("wrong")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("This is not the admin key.")).to_be_visible()
+    expect(key).to_be_focused()
+    key.fill(ADMIN_KEY)
+    page.keyboard.press("Enter")
+    run = page.locator("#runs-list .run").last
+    expect(run.get_by_role("heading")).to_have_text("feed.jsonl")
+    expect(run.locator(".run-state")).to_have_text("Finished")
+    expect(run.get_by_role("term").filter(has_text="Failed")).to_be_visible()
+    run.get_by_text("1 failure").click()
+    failure = run.get_by_role("row").nth(1)
+    expect(failure.get_by_role("cell").first).to_have_text(re.compile("^broken"))
+    expect(failure.get_by_role("cell").nth(2)).to_contain_text("nothing.jpg")
+    run.get_by_role("button", name="Try them again").click()
+    retry = page.locator("#runs-list .run").first
+    expect(retry.get_by_role("heading")).to_have_text("Failures tried again")
+    expect(retry.locator(".run-state")).to_have_text("Finished", timeout=60_000)
+    expect(run.get_by_role("row").nth(1)).to_be_visible()  # stays open while the list is drawn anew
+
+    assert ADMIN_KEY.split()[0] not in page.url
+    assert page.evaluate("JSON.stringify(localStorage) + document.cookie") == "{}"
+    page.reload()
+    expect(page.locator("#runs-list .run").first).to_be_visible()
+    page.get_by_role("button", name="Forget the key").click()
+    expect(page.get_by_label("Admin key")).to_be_focused()
+    assert ADMIN_KEY not in page.evaluate("JSON.stringify(sessionStorage)")
+    expect(page.locator("#runs-list .run")).to_have_count(0)
+
+
+# ---- every view
+
+
+def _findings(page: Page) -> list[str]:
+    """Serious and critical findings of axe-core."""
+    page.evaluate(_AXE)
+    found: dict[str, Any] = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+    return [
+        f"{item['id']}: {node['html'][:120]} {node.get('failureSummary', '')[:300]}"
+        for item in found["violations"]
+        if item["impact"] in {"serious", "critical"}
+        for node in item["nodes"]
+    ]
+
+
+def _overflow(page: Page) -> int:
+    width: int = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return width
+
+
+def _checked(page: Page) -> None:
+    page.wait_for_function("() => [...document.images].every((image) => image.complete || image.loading === 'lazy')")
+    assert _findings(page) == []
+    assert _overflow(page) <= 0
+
+
+@pytest.mark.parametrize(("dark", "phone"), [(False, False), (True, False), (False, True)])
+def test_views_are_accessible(open_page: PageOpener, shop: DrawnCatalog, dark: bool, phone: bool) -> None:
+    page = open_page(dark=dark, phone=phone, size=_NARROW if phone else (1280, 860))
+    expect(page.locator(".example").first).to_be_visible()
+    _checked(page)
+
+    page.set_input_files("#file-choose", shop.picture(5))
+    expect(page.locator("#grid .card").first).to_be_visible()
+    page.locator("#words").fill("blue -red")
+    page.keyboard.press("Enter")
+    expect(page.locator("#parts .part")).to_have_count(3)
+    expect(page.locator("#grid[aria-busy=false] .card").first).to_be_visible()
+    _checked(page)
+
+    tile = page.locator("#grid .tile").first
+    tile.hover()
+    tile.get_by_role("button", name=re.compile("^Why")).click()
+    expect(page.get_by_role("dialog").locator(".bars li").first).to_be_visible()
+    _checked(page)
+    page.keyboard.press("Escape")
+
+    page.locator("#grid .card").first.click()
+    expect(page.get_by_role("dialog").locator(".grid .card").first).to_be_visible()
+    _checked(page)
+    page.keyboard.press("Escape")
+
+    if phone:
+        page.get_by_role("button", name="Filters").click()
+        expect(page.get_by_role("dialog", name="Filters")).to_be_visible()
+        _checked(page)
+        page.get_by_role("button", name="Show the products").click()
+        expect(page.get_by_role("button", name="Filters")).to_be_focused()
+
+    page.goto("/?view=classify&labels=mug, shoe")
+    page.set_input_files("#file-choose", shop.picture(5))
+    expect(page.locator("#classify-answer .bars li")).to_have_count(2)
+    _checked(page)
+
+    page.goto("/?view=runs")
+    _checked(page)
+    page.get_by_label("Admin key").fill(ADMIN_KEY)
+    page.keyboard.press("Enter")
+    page.get_by_text("1 failure").last.click()
+    expect(page.get_by_role("row").nth(1)).to_be_visible()
+    _checked(page)
