@@ -28,6 +28,8 @@ ATTRIBUTE_WEIGHT = 0.6
 MAX_WORDS = 128
 """Of a product, title and brand first; what is behind them is a description that was put into an attribute."""
 MAX_QUERY_WORDS = 32
+NUMBER_EMPHASIS = 2.0
+"""Of a word with a number in it: who types an article or model number means that one, and no picture shows it."""
 
 _SINGLE_LETTERS = 0.3
 """Of a Han letter beside the pairs that it is in: in a query 裙 is to find 连衣裙, but 连衣裙 not every 裙."""
@@ -65,12 +67,14 @@ class QueryWord:
         wholes: terms each of which stands for the whole word, alone or written together with its neighbours.
         pieces: for each of its parts the terms that stand for it; of a run of Han letters the pairs.
         weights: of all its terms.
+        has_digit: whether a number is in it.
     """
 
     text: str
     wholes: frozenset[str]
     pieces: tuple[frozenset[str], ...]
     weights: Mapping[str, float]
+    has_digit: bool = False
 
     def found_in(self, terms: frozenset[str]) -> float:
         """How much of the word a product has, 0 to 1."""
@@ -101,10 +105,12 @@ class WordMatch:
     Attributes:
         words: that it has, whole or in part, as in the query.
         shares: of each word of the query how much it has, 0 to 1.
+        emphases: of each word of the query how much more it says than others by its form alone.
     """
 
     words: tuple[str, ...]
     shares: tuple[float, ...]
+    emphases: tuple[float, ...]
 
     @property
     def coverage(self) -> float:
@@ -143,7 +149,8 @@ def match_of(query: LexicalText, product: LexicalSource) -> WordMatch:
     """Which words of a query a product has."""
     terms = frozenset[str]().union(*(field.terms for field, _ in _fields(product)))
     shares = tuple(word.found_in(terms) for word in query.words)
-    return WordMatch(tuple(word.text for word, share in zip(query.words, shares, strict=True) if share > 0), shares)
+    found = tuple(word.text for word, share in zip(query.words, shares, strict=True) if share > 0)
+    return WordMatch(found, shares, tuple(NUMBER_EMPHASIS if word.has_digit else 1.0 for word in query.words))
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +203,8 @@ def _query_word(word: Word, together: Mapping[str, float]) -> QueryWord:
     wholes = frozenset(weights)
     for forms in parts:
         weights |= _weighted(forms)
-    return QueryWord(word.text, wholes, tuple(frozenset(forms.all) for forms in parts), weights)
+    pieces = tuple(frozenset(forms.all) for forms in parts)
+    return QueryWord(word.text, wholes, pieces, weights, word.has_digit)
 
 
 def _together(words: Sequence[Word]) -> dict[str, float]:

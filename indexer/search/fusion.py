@@ -8,9 +8,9 @@ Ranks are added and not scores, as cosines and BM25 have nothing in common. Thre
   like is to tell them apart.
 - A product counts by its words as far as it has what tells the query's products from others. Each word of the query
   weighs log(1 + 256 / n), where n is how many of the 256 found by words have it: a model name weighs 5, a colour that
-  every third product has 1. The share of this weight that a product has counts squared, and not at all below
-  ``least_share``: of "red mug" the word red alone says less than the pictures do. A word that none has (of another
-  language than the titles, say) weighs 2.5.
+  every third product has 1; twice that with a number in it. The share of this weight that a product has counts squared,
+  and not at all below ``least_share``: of "red mug" the word red alone says less than the pictures do. A word that none
+  has (of another language than the titles, say) weighs 2.5.
 - A product that the query names exactly, by an identifier, comes before all others.
 
 Weights: ``docs/relevance.md`` has the measurements that they were chosen by.
@@ -132,9 +132,16 @@ def _counted(lexical: Sequence[LexicalHit], least_share: float) -> list[_Counted
 
 
 def _word_weights(lexical: Sequence[LexicalHit]) -> list[float]:
-    """Of each word of the query, by how many of the products found by words have it."""
-    having = [sum(share > 0 for share in shares) for shares in zip(*(hit.match.shares for hit in lexical), strict=True)]
-    return [math.log1p(LEXICAL_CANDIDATES / count) if count else _UNKNOWN_WORD for count in having]
+    """Of each word of the query, by how many of the products found by words have as much of it as any."""
+    if not lexical:
+        return []
+    columns = zip(*(hit.match.shares for hit in lexical), strict=True)
+    return [emphasis * _rarity(shares) for shares, emphasis in zip(columns, lexical[0].match.emphases, strict=True)]
+
+
+def _rarity(shares: Sequence[float]) -> float:
+    most = max(shares)
+    return math.log1p(LEXICAL_CANDIDATES / sum(share == most for share in shares)) if most else _UNKNOWN_WORD
 
 
 _EQUAL_DIGITS = 4

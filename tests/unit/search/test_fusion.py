@@ -26,7 +26,7 @@ def dense(*ids: str) -> list[RankedPoint]:
 
 def lexical(*found: tuple[str, float, float]) -> list[LexicalHit]:
     """Of product, BM25 score and share of the query's only word."""
-    return [LexicalHit(point(name, score), WordMatch(("word",), (share,))) for name, score, share in found]
+    return [LexicalHit(point(name, score), WordMatch(("word",), (share,), (1.0,))) for name, score, share in found]
 
 
 def order(
@@ -69,7 +69,7 @@ def test_equally_named_products_keep_the_order_of_their_pictures() -> None:
 
 def test_words_count_by_how_few_products_have_them() -> None:
     def having(name: str, score: float, *shares: float) -> LexicalHit:
-        return LexicalHit(point(name, score), WordMatch(("word",), shares))
+        return LexicalHit(point(name, score), WordMatch(("word",), shares, (1.0,) * len(shares)))
 
     # "mug nordlys": many are mugs, one is a Nordlys; a Nordlys that is no mug counts, a mug of another name does not
     words = [having("n", 9.0, 0, 1)] + [having(f"m{at:03d}", 3.0, 1, 0) for at in range(100)]
@@ -79,6 +79,16 @@ def test_words_count_by_how_few_products_have_them() -> None:
     # the same mugs count where nobody knows the other word, as they have all that can be had
     unknown = [having(f"m{at:03d}", 3.0, 1, 0) for at in range(3)]
     assert len(fused([], unknown, [], FusionWeights(least_share=0.6))) == 3
+
+
+def test_part_of_a_number_does_not_make_the_number_common() -> None:
+    # "ke-1043 mug" where titles are of another language: fifty numbers begin with KE, one goes on with 1043
+    def having(name: str, score: float, share: float) -> LexicalHit:
+        return LexicalHit(point(name, score), WordMatch(("ke-1043",), (share, 0.0), (2.0, 1.0)))
+
+    words = [having("n", 9.0, 1.0)] + [having(f"m{at:03d}", 3.0, 0.5) for at in range(50)]
+    assert order(dense("a", "b", "n"), words)[0] == "n"
+    assert len(fused([], words, [], WEIGHTS)) == 1
 
 
 def test_an_identified_product_comes_first_whatever_the_others_score() -> None:
