@@ -19,6 +19,7 @@ from indexer.cli import (
     retry,
     rollback,
     status,
+    tag,
     tune,
     verify_model,
 )
@@ -37,6 +38,7 @@ _COMMANDS = (
     rollback,
     prune,
     calibrate,
+    tag,
     evaluate,
     verify_model,
     tune,
