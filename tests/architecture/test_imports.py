@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -36,9 +37,19 @@ LISTS = {"indexer/errors.py"}
 """One class after the other, of one subject however many they are."""
 
 
-def imports_of(path: Path) -> Iterator[str]:
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+@cache
+def imports_of(path: Path) -> frozenset[str]:
     """Full names of what a module imports, inside functions too."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    return frozenset(_imports_of(path))
+
+
+def _imports_of(path: Path) -> Iterator[str]:
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -99,12 +110,12 @@ def test_modules_have_a_subject(path: Path) -> None:
     assert not re.search(r"(^|/|_)(utils?|common|helpers?|misc)(\.py|/|_|$)", name_of(path))
     text = path.read_text("utf-8")
     assert text.count("\n") <= MAX_LINES or name_of(path) in LISTS
-    assert ast.get_docstring(ast.parse(text)), "a module says what it is about"
+    assert ast.get_docstring(parsed(path)), "a module says what it is about"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_nothing_is_wired_at_import(path: Path) -> None:
-    for node in ast.parse(path.read_text("utf-8")).body:
+    for node in parsed(path).body:
         if isinstance(node, ast.Expr):
             assert isinstance(node.value, ast.Constant), f"{name_of(path)} line {node.lineno} runs at import"
 
