@@ -103,6 +103,7 @@ def create_app(
             QueryPartReader(service.reader, queries, photo_regions, max_text_chars=settings.query_text_max_chars),
             knowledge,
             catalog=settings.catalog,
+            fusion=settings.fusion_weights(),
         ),
         duplicates=DuplicateSearch(service, queries, knowledge),
         zero_shot=ZeroShotService(gate, queries, max_text_chars=settings.query_text_max_chars),

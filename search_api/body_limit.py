@@ -10,6 +10,9 @@ from search_api.problems import problem_of
 
 _MULTIPART_OVERHEAD_BYTES = 64_000
 UPLOAD_PATH = "/v1/index-runs"
+SEARCH_PATH = "/v1/search"
+_BASE64_SHARE = 4 / 3
+"""Of the bytes that it stands for; a photo may come so in JSON."""
 
 
 class BodyLimit:
@@ -33,6 +36,8 @@ class BodyLimit:
             return
         is_feed = scope["path"] == UPLOAD_PATH
         limit = (self._feed_max_bytes if is_feed else self._limits.max_bytes) + _MULTIPART_OVERHEAD_BYTES
+        if scope["path"] == SEARCH_PATH:
+            limit = int(limit * _BASE64_SHARE)
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > limit:
             await problem_of(self._too_large(is_feed=is_feed))(scope, receive, send)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -34,19 +33,27 @@ _TEXTS_AT_ONCE = 16
 """Well below the places that texts have before the model: these texts keep no shopper's out."""
 
 
-@dataclass(slots=True)
 class _Kept(Generic[_T]):
-    """A value that is made anew when it is old, by one caller while the others wait."""
+    """A value that is made anew when it is old: by one caller while the others wait, or go on with the old one.
 
-    kept_s: float
-    lock: asyncio.Lock
-    made: tuple[float, _T] | None = None
+    Args:
+        kept_s: how long it is new.
+        patient: whether nobody waits for a new one while there is an old one.
+    """
+
+    def __init__(self, kept_s: float, *, patient: bool = False) -> None:
+        self._kept_s = kept_s
+        self._patient = patient
+        self._lock = asyncio.Lock()
+        self._made: tuple[float, _T] | None = None
 
     async def get(self, make: Callable[[], Awaitable[_T]]) -> _T:
-        async with self.lock:
-            if self.made is None or time.monotonic() - self.made[0] > self.kept_s:
-                self.made = (time.monotonic(), await make())
-            return self.made[1]
+        if self._patient and self._made is not None and self._lock.locked():
+            return self._made[1]
+        async with self._lock:
+            if self._made is None or time.monotonic() - self._made[0] > self._kept_s:
+                self._made = (time.monotonic(), await make())
+            return self._made[1]
 
 
 class CatalogKnowledge:
@@ -67,10 +74,10 @@ class CatalogKnowledge:
         self._reader = reader
         self._queries = queries
         self._facet_attributes = tuple(facet_attributes)
-        self._names: _Kept[frozenset[str]] = _Kept(_NAMES_KEPT_S, asyncio.Lock())
-        self._calibration: _Kept[Calibration | None] = _Kept(_CALIBRATION_KEPT_S, asyncio.Lock())
-        self._copies: _Kept[float] = _Kept(_GEOMETRY_KEPT_S, asyncio.Lock())
-        self._geometry: _Kept[CatalogGeometry] = _Kept(_GEOMETRY_KEPT_S, asyncio.Lock())
+        self._names: _Kept[frozenset[str]] = _Kept(_NAMES_KEPT_S)
+        self._calibration: _Kept[Calibration | None] = _Kept(_CALIBRATION_KEPT_S)
+        self._copies: _Kept[float] = _Kept(_GEOMETRY_KEPT_S, patient=True)
+        self._geometry: _Kept[CatalogGeometry] = _Kept(_GEOMETRY_KEPT_S, patient=True)
 
     async def attribute_names(self) -> frozenset[str]:
         """Names of all attributes, in lower case."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from indexer.calibration.model import Match
 from indexer.points import StoredPoint
 from indexer.search.cursor import write_cursor
 from indexer.search.hits import RankedHit
@@ -21,7 +22,7 @@ from search_api.find_schemas import (
 )
 from search_api.heat_maps import heat_map_url
 from search_api.photo_regions import ChosenPart
-from search_api.product_search import Found
+from search_api.product_search import Found, Meaning
 from search_api.schemas import ImageLink, image_url, product_hit
 
 
@@ -57,7 +58,7 @@ def _hit(found: Found, hit: RankedHit) -> FoundProduct:
     images = [_image(found.points[item.id], item.score) for item in pictures if item.id in found.points]
     return FoundProduct(
         **shown.model_dump(),
-        match=meaning.calibration.match(best.score, meaning.kind) if meaning else None,
+        match=_match(meaning, hit),
         probability=_probability(found, best.score),
         images=images,
         in_stock=payload.in_stock,
@@ -77,8 +78,17 @@ def _region(number: int, part: ChosenPart) -> RegionNote:
 def _nothing_close(found: Found) -> bool:
     if found.meaning is None or not found.is_first:
         return False
+    if any(hit.is_identified or hit.is_worded for hit in found.page.hits):
+        return False
     scores = [hit.group.best.score for hit in found.page.hits]
     return found.meaning.calibration.nothing_close(scores, found.meaning.kind)
+
+
+def _match(meaning: Meaning | None, hit: RankedHit) -> Match | None:
+    """What was named by its number is what was asked for, whatever it looks like."""
+    if hit.is_identified:
+        return "same"
+    return meaning.calibration.match(hit.group.best.score, meaning.kind) if meaning else None
 
 
 def _probability(found: Found, score: float) -> float | None:
@@ -134,4 +144,4 @@ def _explanation(found: Found, hit: RankedHit, image: MatchedImage) -> Explanati
         for share in found.query.shares
     ]
     heat_map = heat_map_url(found.points[hit.group.best.id].payload, found.query.vector)
-    return Explanation(image=image, parts=parts, lexical_terms=[], heat_map_url=heat_map)
+    return Explanation(image=image, parts=parts, lexical_terms=list(hit.words), heat_map_url=heat_map)

@@ -28,6 +28,7 @@ from indexer.store.async_reader import AsyncCollectionReader
 from indexer.store.filters import Filter
 from indexer.store.queries import NearestQuery, Order, OrderedAfter, OrderedQuery
 from indexer.store.ranking import GroupBy, RankedGroup, RankedPoint, grouped
+from search_api.find_words import WordSearch
 
 Sort = Literal["relevance", "price_asc", "price_desc", "newest"]
 
@@ -56,46 +57,65 @@ class Wish:
 
 
 class VectorRanking:
-    """Products by the cosine of their pictures to a vector, float32 (D,)."""
+    """Products by the cosine of their pictures to a vector, and by words.
 
-    def __init__(self, reader: AsyncCollectionReader, vector: Vectors, wish: Wish) -> None:
+    Args:
+        reader: of the collection.
+        vector: of the query, float32 (D,).
+        wish: how hits are ranked.
+        words: finds by words; None: pictures alone decide.
+    """
+
+    def __init__(
+        self, reader: AsyncCollectionReader, vector: Vectors, wish: Wish, words: WordSearch | None = None
+    ) -> None:
         self._reader = reader
         self._vector = vector
         self._wish = wish
+        self._words = words
 
     async def page(self, cursor: Cursor, limit: int) -> HitPage:
         """The next hits of a walk."""
         ranking = self._window if self._wish.sort == "relevance" else self._sorted_selection
         return await next_page(cursor, limit, self._wish.group_by, ranking)
 
-    async def selection(self, where: Filter | None) -> tuple[RankedGroup, ...]:
+    async def selection(self, where: Filter | None) -> tuple[RankedHit, ...]:
         """The products that are relevant, best first: of the nearest ``SELECTION_POINTS`` pictures those not below the
-        floor.
+        floor, and what words find.
 
         Args:
             where: taken instead of the wish's own.
         """
         points = await self._reader.nearest(NearestQuery(self._vector, SELECTION_POINTS, where))
-        groups = grouped(self._near_enough(points), self._wish.group_by)
-        if not groups:
+        hits = await self._ranked(points, where)
+        if not hits:
             return ()
-        least = relevance_floor([group.best.score for group in groups], self._wish.floor)
-        return tuple(group for group in groups if group.best.score >= least)
+        scores = sorted((hit.group.best.score for hit in hits), reverse=True)
+        least = relevance_floor(scores, self._wish.floor)
+        return tuple(hit for hit in hits if hit.is_worded or hit.is_identified or hit.group.best.score >= least)
 
     async def _window(self, number: int) -> Window:
         count = WINDOWS[number]
         points = await self._reader.nearest(NearestQuery(self._vector, count, self._wish.where))
-        near = self._near_enough(points)
-        hits = [RankedHit(group) for group in grouped(near, self._wish.group_by)]
-        return Window(tuple(await self._arranged(hits)), len(points) < count or len(near) < len(points))
+        hits = await self._ranked(points, self._wish.where)
+        least = self._wish.least
+        complete = len(points) < count or (least is not None and points[-1].score < least)
+        return Window(tuple(await self._arranged(hits)), complete)
 
     async def _sorted_selection(self, number: int) -> Window:  # noqa: ARG002 - there is one window
-        groups = await self.selection(self._wish.where)
-        payloads = await self._reader.points([group.best.id for group in groups])
-        known = [group for group in groups if group.best.id in payloads]
-        ordered = sorted(known, key=lambda group: _place(payloads[group.best.id], self._wish.sort))
-        hits = [RankedHit(group) for group in ordered]
-        return Window(tuple(await self._arranged(hits)), complete=True)
+        hits = await self.selection(self._wish.where)
+        payloads = await self._reader.points([hit.group.best.id for hit in hits]) if hits else {}
+        known = [hit for hit in hits if hit.group.best.id in payloads]
+        ordered = sorted(known, key=lambda hit: _place(payloads[hit.group.best.id], self._wish.sort))
+        return Window(tuple(await self._arranged(ordered)), complete=True)
+
+    async def _ranked(self, points: Sequence[RankedPoint], where: Filter | None) -> Sequence[RankedHit]:
+        if self._words is None:
+            hits: Sequence[RankedHit] = [RankedHit(group) for group in grouped(points, self._wish.group_by)]
+        else:
+            hits = await self._words.ranked(points, where, self._wish.group_by)
+        least = self._wish.least
+        return [hit for hit in hits if least is None or hit.is_identified or hit.group.best.score >= least]
 
     async def _arranged(self, hits: Sequence[RankedHit]) -> Sequence[RankedHit]:
         """The hits with duplicates taken together, and put in a diverse order."""
@@ -114,10 +134,6 @@ class VectorRanking:
 
     async def _vectors(self, hits: Sequence[RankedHit]) -> dict[UUID, Vectors]:
         return dict(await self._reader.vectors([hit.group.best.id for hit in hits]))
-
-    def _near_enough(self, points: Sequence[RankedPoint]) -> Sequence[RankedPoint]:
-        least = self._wish.least
-        return points if least is None else [point for point in points if point.score >= least]
 
 
 def _place(point: StoredPoint, sort: Sort) -> tuple[bool, float, str, str]:

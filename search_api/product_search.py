@@ -15,6 +15,7 @@ from indexer.points import StoredPoint, Vectors
 from indexer.search.collapse import hit_threshold
 from indexer.search.compose import ComposedQuery, QueryPart, compose, needs_geometry
 from indexer.search.cursor import MAX_SHOWN, Cursor, read_cursor
+from indexer.search.fusion import FusionWeights
 from indexer.search.hits import WINDOWS, HitPage
 from indexer.store.async_reader import AsyncCollectionReader
 from indexer.store.filters import AnyOf, Filter, Not, both
@@ -24,6 +25,7 @@ from search_api.find_facets import FacetCounter, Facets, FacetScope, products_sc
 from search_api.find_filters import attributes_named, store_filter
 from search_api.find_rankings import CatalogRanking, VectorRanking, Wish
 from search_api.find_schemas import FindQuery
+from search_api.find_words import WordSearch, texts_of
 from search_api.photo_regions import ChosenPart
 from search_api.query_parts import QueryPartReader
 from search_api.service import SearchService
@@ -98,11 +100,19 @@ class ProductSearch:
         parts: embeds what a query holds.
         knowledge: of the catalog.
         catalog: its name, which cursors are bound to.
+        fusion: weights of pictures and words.
     """
 
     def __init__(
-        self, service: SearchService, parts: QueryPartReader, knowledge: CatalogKnowledge, *, catalog: str
+        self,
+        service: SearchService,
+        parts: QueryPartReader,
+        knowledge: CatalogKnowledge,
+        *,
+        catalog: str,
+        fusion: FusionWeights,
     ) -> None:
+        self._fusion = fusion
         self._service = service
         self._parts = parts
         self._knowledge = knowledge
@@ -140,7 +150,10 @@ class ProductSearch:
             floor=meaning.least_score("related") if meaning else None,
             least=_least_score(query, meaning, untold),
         )
-        ranking = CatalogRanking(reader, wish) if composed is None else VectorRanking(reader, composed.vector, wish)
+        words = _word_search(reader, query, composed, self._fusion)
+        ranking: CatalogRanking | VectorRanking = CatalogRanking(reader, wish)
+        if composed is not None:
+            ranking = VectorRanking(reader, composed.vector, wish, words)
         page = await ranking.page(cursor, query.limit)
         points, vectors, related = await self._details(reader, query, wish, page)
         searched_s = time.perf_counter()
@@ -149,6 +162,8 @@ class ProductSearch:
             counter = FacetCounter(reader, attributes, _Narrowing(reader, ranking, query).narrowed)
             facets = await counter.count(query.facets, wish.where)
         end_s = time.perf_counter()
+        said = (*_notes_of(page), untold, words.note if words else "", *(facets.notes if facets else ()))
+        notes = tuple(note for note in said if note)
         return Found(
             page,
             composed,
@@ -160,7 +175,7 @@ class ProductSearch:
             meaning,
             query.cursor is None,
             cursor_key,
-            (*_notes_of(page), *([untold] if untold else []), *(facets.notes if facets else ())),
+            notes,
             status.collection,
             space_id,
             embed_ms=(embedded_s - start_s) * 1000,
@@ -229,8 +244,8 @@ class _Narrowing:
     async def narrowed(self, where: Filter | None) -> FacetScope:
         if self.query.facet_scope == "catalog" or isinstance(self.ranking, CatalogRanking):
             return FacetScope(where, await self.reader.count_products(where))
-        groups = await self.ranking.selection(where)
-        return products_scope([point.product_id for group in groups for point in group.points])
+        hits = await self.ranking.selection(where)
+        return products_scope([point.product_id for hit in hits for point in hit.group.points])
 
 
 def _least_score(query: FindQuery, meaning: Meaning | None, untold: str) -> float | None:
@@ -239,6 +254,16 @@ def _least_score(query: FindQuery, meaning: Meaning | None, untold: str) -> floa
     if meaning is None:
         raise QueryNotPossible(f"min_match cannot be kept. {untold or 'Nothing is asked that hits could match.'}")
     return meaning.least_score(query.min_match)
+
+
+def _word_search(
+    reader: AsyncCollectionReader, query: FindQuery, composed: ComposedQuery | None, weights: FusionWeights
+) -> WordSearch | None:
+    """Words count where texts alone say what is wanted; in "this, but red" the photo does, and many titles have red."""
+    if composed is None or query.hybrid == "off":
+        return None
+    text = texts_of([(share.kind, share.label) for share in composed.shares])
+    return WordSearch(reader, text, composed.vector, weights) if text else None
 
 
 def _cursor_of(query: FindQuery, key: bytes) -> Cursor:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -67,9 +68,12 @@ def collapsed(hits: Sequence[RankedHit], vectors: Vectors, threshold: float) -> 
             kept.append(index)
             members[index] = []
     return [
-        RankedHit(
-            hits[index].group,
-            (*hits[index].duplicates, *(group for hit in members[index] for group in (hit.group, *hit.duplicates))),
+        replace(
+            hits[index],
+            duplicates=(
+                *hits[index].duplicates,
+                *(group for hit in members[index] for group in (hit.group, *hit.duplicates)),
+            ),
         )
         for index in kept
     ]

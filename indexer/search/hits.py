@@ -26,10 +26,16 @@ class RankedHit:
     Attributes:
         group: its product's pictures, and its variants' where item groups are hits.
         duplicates: groups that show the same picture, and are not hits of their own therefore.
+        words: of a text query that the product has.
+        is_identified: whether the query names the product by an identifier.
+        is_worded: whether its words say enough to rank it.
     """
 
     group: RankedGroup
     duplicates: tuple[RankedGroup, ...] = ()
+    words: tuple[str, ...] = ()
+    is_identified: bool = False
+    is_worded: bool = False
 
     def names(self, group_by: GroupBy) -> frozenset[str]:
         """What is remembered of it once it was shown."""

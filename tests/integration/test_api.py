@@ -287,9 +287,15 @@ def test_unknown_routes_and_methods_are_problems(client: httpx.Client) -> None:
 def test_openapi_describes_what_is_there(client: httpx.Client) -> None:
     document = client.get("/openapi.json").json()
     assert set(document["paths"]) == {
+        "/v1/search",
         "/v1/search/image",
         "/v1/search/text",
+        "/v1/duplicates",
+        "/v1/regions",
+        "/v1/classify",
+        "/v1/embed",
         "/v1/products/{product_id}/images/{position}",
+        "/v1/products/{product_id}/images/{position}/heat",
         "/v1/products/{product_id}/similar",
         "/v1/products/{product_id}",
         "/v1/index-runs",

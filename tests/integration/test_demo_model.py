@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from indexer.demo.catalog import Plan, write_catalog
-from indexer.demo.measure import CHECKPOINT, Hits, Reader, grocery_figures, sample_catalog_figures
+from indexer.demo.measure import CHECKPOINT, Hits, Reader, google_shelf, grocery_figures, sample_catalog_figures
 from indexer.demo.measure_variants import Variants
 from indexer.demo.photographs import CHANGES
 from indexer.demo.training.tokenizer import CONTEXT_LENGTH, END_ID, PAD_ID
 from indexer.demo.words import LANGUAGES
+from indexer.search.collapse import copy_threshold
 
 UNSEEN = Plan(products=100, image_size_px=224, seed=4242, text_queries_per_language=60, photo_queries_per_change=24)
 
@@ -65,6 +67,35 @@ def test_a_picture_and_a_colour_find_the_variant(reader: Reader, shop: Path) -> 
         assert rates["both"] > plain[f"shop's picture, {phrase}"]["both"] - 0.02
     photos = [rates["both"] for name, rates in composed.items() if name.startswith("shopper")]
     assert sum(photos) / len(photos) >= 0.75
+
+
+def test_copies_of_a_picture_are_told_from_other_products(reader: Reader, shop: Path) -> None:
+    shelf = google_shelf(shop)
+    pictures, owners = reader.pictures(shelf.files), np.array(shelf.owners)
+    others = np.where(owners[:, None] == owners[None, :], -1.0, pictures @ pictures.T).max(axis=1)
+    threshold = copy_threshold(others.tolist())
+    assert np.mean(others >= threshold) <= 0.01
+    for change, least in ((saved_again, 1.0), (halved, 0.98), (cropped_slightly, 0.95)):
+        files = []
+        for file in shelf.files[:60]:
+            with Image.open(file) as picture:
+                files.append(shop / f"copy-{change.__name__}-{file.name}")
+                change(picture.convert("RGB")).save(files[-1], quality=60)
+        cosines = np.sum(reader.pictures(files) * pictures[:60], axis=1)
+        assert np.mean(cosines >= threshold) >= least, (change.__name__, threshold, np.sort(cosines)[:5])
+
+
+def saved_again(picture: Image.Image) -> Image.Image:
+    return picture
+
+
+def halved(picture: Image.Image) -> Image.Image:
+    return picture.resize((picture.width // 2, picture.height // 2))
+
+
+def cropped_slightly(picture: Image.Image) -> Image.Image:
+    off = picture.width // 33
+    return picture.crop((off, off, picture.width - off, picture.height - off))
 
 
 def test_the_checkpoint_is_small_and_complete() -> None:

@@ -6,6 +6,7 @@ import base64
 import io
 import itertools
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,7 @@ def row(number: int) -> dict[str, Any]:
         "brand": BRANDS[number % len(BRANDS)] if number % 7 else "",
         "product_type": "Home > Kitchen > Mugs" if number % 5 else "Home > Office",
         "color": COLOURS[number % 3],
+        "mpn": f"AB {number:03d}-X",
         "updated_at": f"2026-01-{1 + number % 20:02d}T10:00:00Z",
     }
     if number % 6:
@@ -160,7 +162,7 @@ def test_every_part_finds_something_and_all_together_too(shop: Shop) -> None:
     assert best["score"] > 0.999
     assert best["images"][0]["position"] == 0
     assert {image["url"] for image in best["images"]} == {"/v1/products/p8/images/0", "/v1/products/p8/images/1"}
-    assert best["attributes"] == {"color": "green"}
+    assert best["attributes"] == {"color": "green", "mpn": "AB 008-X"}
     assert best["in_stock"] is True
     form = shop.client.post(
         "/v1/search",
@@ -342,6 +344,25 @@ def test_hits_have_no_level_where_nothing_is_calibrated_and_that_is_said(shop: S
     assert shop.find()["notes"] == []
 
 
+def test_words_and_numbers_find_what_looks_do_not(shop: Shop) -> None:
+    named = shop.find(texts=[{"text": "ab017x"}], limit=3)
+    assert named["hits"][0]["product_id"] == "p17"
+    assert named["hits"][0]["match"] == "same"
+    assert shop.ids(texts=[{"text": "please find AB 017-X for me"}], limit=1) == ["p17"]
+    titled = shop.find(texts=[{"text": "green thing 23"}], limit=2, explain=True)
+    assert titled["hits"][0]["product_id"] == "p23"
+    assert titled["hits"][0]["explanation"]["lexical_terms"] == ["green", "23"]
+    brand = shop.find(texts=[{"text": "uni"}], limit=5, filter={"field": "color", "any_of": ["green"]})
+    assert {hit["brand"] for hit in brand["hits"]} == {"Ünï & Co"}
+    by_look = shop.find(texts=[{"text": "green thing 23"}], limit=100, hybrid="off")["hits"]
+    both = shop.find(texts=[{"text": "green thing 23"}], limit=100)["hits"]
+    assert {hit["product_id"]: hit["score"] for hit in both} == {hit["product_id"]: hit["score"] for hit in by_look}
+    assert [hit["product_id"] for hit in both] != [hit["product_id"] for hit in by_look]
+    assert len(both) == PRODUCTS
+    cheapest = shop.ids(texts=[{"text": "AB 017-X"}], sort="price_asc", limit=100)
+    assert "p17" in cheapest
+
+
 def duplicates(shop: Shop, data: bytes, **query: Any) -> dict[str, Any]:
     response = shop.client.post("/v1/duplicates", files={"file": ("a.jpg", data)}, params=query)
     assert response.status_code == 200, response.text
@@ -387,7 +408,7 @@ FILTERS = st.sampled_from(
 @given(
     condition=FILTERS,
     limits=st.lists(st.integers(1, 15), min_size=1, max_size=4),
-    query=st.sampled_from([{}, {"texts": [{"text": "blue hat"}]}, {"products": [{"product_id": "p1"}]}]),
+    query=st.sampled_from([{}, {"texts": [{"text": "blue thing"}]}, {"products": [{"product_id": "p1"}]}]),
     sort=st.sampled_from(["relevance", "price_asc", "newest"]),
     diversity=st.sampled_from([0.0, 0.5]),
 )
@@ -414,10 +435,41 @@ def test_a_walk_gives_each_product_exactly_once(
 
 
 def test_pages_of_nearest_products_go_on_where_the_last_ended(shop: Shop, small_windows: None) -> None:
-    hits = shop.walk([3, 7], texts=[{"text": "blue hat"}])
+    hits = shop.walk([3, 7], texts=[{"text": "blue hat"}], hybrid="off")
     scores = [hit["score"] for hit in hits]
     assert scores == sorted(scores, reverse=True)
     assert len(hits) == PRODUCTS
+
+
+def test_a_walk_goes_on_in_a_catalog_that_changes(feed: Path, tmp_path: Path, tiny_embedder: Embedder) -> None:
+    """Half of the prices turn round, products come and go: nothing comes twice, and what stays comes once."""
+    flags = {"data_dir": tmp_path / "data", "follow_s": 0.05}
+    settings = load_settings(flags, environment={}).settings
+    queries: list[dict[str, Any]] = [{}, {"sort": "price_asc"}, {"texts": [{"text": "blue hat"}]}]
+    gone, new = {3, 11, 20}, 40
+    for shop in opened(feed, settings, tiny_embedder):
+        before = [shop.find(limit=12, **query) for query in queries]
+        rows = [row(number) for number in range(PRODUCTS) if number not in gone]
+        for made in rows[::2]:
+            made["price"] = f"{99 - int(made['id'][1:])}.00 EUR"
+        rows.append({**row(1), "id": f"p{new}", "image_link": "images/1-1.jpg"})
+        changed = feed.parent / "changed.jsonl"
+        write_feed(changed, rows)
+        index(changed, settings, tiny_embedder)
+        deadline_s = time.monotonic() + 30
+        while shop.find(limit=1)["collection"] == before[0]["collection"]:
+            assert time.monotonic() < deadline_s
+        for query, first in zip(queries, before, strict=True):
+            hits, cursor = list(first["hits"]), first["cursor"]
+            while cursor:
+                answer = shop.find(limit=7, cursor=cursor, **query)
+                hits += answer["hits"]
+                cursor = answer["cursor"]
+            found = [hit["product_id"] for hit in hits]
+            assert len(found) == len(set(found)), query
+            if "sort" not in query:  # a price that falls below where the walk stands is behind it
+                stay = {f"p{number}" for number in range(PRODUCTS) if number not in gone}
+                assert stay <= set(found) <= stay | {f"p{number}" for number in {*gone, new}}
 
 
 def test_a_cursor_belongs_to_its_query(shop: Shop) -> None:
@@ -534,7 +586,7 @@ def test_a_server_answers_alike(
     flags = {"data_dir": tmp_path, "store": "qdrant", "qdrant_url": qdrant_url, "catalog": "test_find"}
     chosen = {"and": [{"field": "color", "any_of": ["red", "blue"]}, {"field": "price_minor", "gte": 250}]}
     queries: list[dict[str, Any]] = [
-        {"texts": [{"text": "red mug"}], "filter": chosen, "facets": ["color", "brand", "category", "price"]},
+        {"texts": [{"text": "red thing 9"}], "filter": chosen, "facets": ["color", "brand", "category", "price"]},
         {"products": [{"product_id": "p4"}], "texts": [{"text": "in blue"}], "group_by": "item_group", "limit": 40},
         {"sort": "price_desc", "filter": chosen, "facets": ["color"], "limit": 30},
         {"texts": [{"text": "red mug"}], "sort": "newest", "collapse_duplicates": True, "limit": 40},
