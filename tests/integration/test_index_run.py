@@ -12,14 +12,23 @@ import pytest
 from PIL import Image
 
 from indexer.embedding.port import Embedder, LabelScale, Pixels
-from indexer.errors import ConfigurationError, FeedNotFound, ModelFailed, RunNotFound, StoreUnavailable
+from indexer.errors import (
+    CollectionOutdated,
+    ConfigurationError,
+    FeedNotFound,
+    ModelFailed,
+    RunNotFound,
+    StoreUnavailable,
+)
 from indexer.indexing import group_commit
 from indexer.indexing.progress import IndexProgress, Phase
 from indexer.ledger.port import Counts, RunState, Stage
 from indexer.points import StoredPoint, Vectors, point_id
 from indexer.spaces import EmbeddingSpace
 from indexer.store.edge_shard import EdgeShard
-from indexer.store.queries import SearchQuery
+from indexer.store.filters import AnyOf
+from indexer.store.queries import FacetQuery, OrderedQuery, SearchQuery
+from tests.earlier import version_before_filters
 from tests.integration.conftest import Shop
 from tests.pictures import DrawnCatalog, catalog_row, draw_catalog, drawn_picture, encoded, write_feed
 
@@ -402,3 +411,20 @@ def test_vectors_are_those_of_the_model(shop: Shop, catalog: DrawnCatalog) -> No
         picture = Image.open(catalog.folder / point.payload.image_ref).convert("RGB")
         expected = embedder.embed_images(embedder.prepare_image(picture)[None])[0]
         assert float(np.dot(stored[point.id], expected)) > 0.999  # decoded at a fraction
+
+
+def test_a_collection_of_an_earlier_version_is_brought_up_to_date(shop: Shop, catalog: DrawnCatalog) -> None:
+    with version_before_filters():
+        shop.index(catalog.feed)
+    with pytest.raises(CollectionOutdated, match="20 of 20 points"):
+        shop.reader().facet(FacetQuery("category_path"))
+    write_feed(catalog.feed, rows(range(7)))  # three products are in the collection and no longer in the feed
+    record = shop.index(catalog.feed)
+    assert (record.counts.embedded, record.counts.payload_updates, record.counts.unchanged) == (0, 14, 0)
+    reader = shop.reader()
+    assert reader.count_products() == 10
+    assert reader.count_products(AnyOf("identifiers", ("p8",))) == 1
+    assert [point.payload.position for point in reader.ordered(OrderedQuery("price_asc", 20))] == [0] * 10
+    collection = reader.status().collection
+    assert shop.index(catalog.feed).counts.unchanged == 14
+    assert shop.reader().status().collection == collection
