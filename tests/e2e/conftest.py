@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from indexer.cli.exit_codes import DONE_WITH_FAILURES
+from tests.chromium import running_chromium
 from tests.e2e.browsing import (
     ADMIN_KEY,
     BRANDS,
@@ -24,17 +23,6 @@ from tests.e2e.browsing import (
 )
 from tests.pictures import DrawnCatalog, catalog_row, draw_catalog, drawn_picture, encoded, write_feed
 from tests.processes import RunningApi, run_indexer, running_api
-
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-_BROWSER_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest.fixture(scope="session")
@@ -74,17 +62,9 @@ def api(shop: DrawnCatalog, tiny_model: str, tmp_path_factory: pytest.TempPathFa
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A headless Chromium. Of a module only: while it lives, no other test of this process can run an event loop."""
-    executable = next(filter(None, map(shutil.which, _BROWSERS)), None)
-    if executable is None:
-        message = f"no browser: none of {', '.join(_BROWSERS)} is installed"
-        if os.environ.get("VITRINE_REQUIRE_ALL_TESTS"):
-            pytest.fail(message)
-        pytest.skip(message)
     expect.set_options(timeout=15_000)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=executable, args=_BROWSER_FLAGS)
+    with running_chromium() as chromium:
         yield chromium
-        chromium.close()
 
 
 @pytest.fixture

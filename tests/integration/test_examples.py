@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import re
 import shutil
 import subprocess
@@ -133,7 +134,7 @@ def draw_part_of_the_demo(folder: Path) -> None:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     if shutil.which("curl") is None:
-        pytest.skip("curl is not installed")
+        (pytest.fail if os.environ.get("VITRINE_REQUIRE_ALL_TESTS") else pytest.skip)("curl is not installed")
     folder = tmp_path_factory.mktemp("examples")
     catalog = folder / ".demo" / "catalog"
     draw_part_of_the_demo(catalog)
