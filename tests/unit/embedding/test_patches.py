@@ -180,3 +180,11 @@ def test_numbers_that_are_not_finite_are_a_failure(tiny: LoadedModel) -> None:
     spoilt = replace(cast("Any", tower), run=lambda _: raw)
     with pytest.raises(ModelFailed, match="not finite"):
         patches(spoilt)
+
+
+def test_half_precision_sees_the_same_places(tiny: LoadedModel, tmp_path: Path) -> None:
+    builder = Builder(tiny, Running(threads=1), tmp_path)
+    exact = patches(builder.build(Numerics()).open_patches())
+    half = patches(builder.build(Numerics("torch", "bf16", "bf16")).open_patches())
+    assert (exact.directions * half.directions).sum(axis=-1).min() > 0.99
+    np.testing.assert_allclose(half.weights, exact.weights, atol=0.01)
