@@ -126,7 +126,7 @@ def test_what_cannot_start_exits_with_2_and_one_sentence(
 
 def test_a_locked_store_names_its_holder(run: Run, catalog: DrawnCatalog, tmp_path: Path) -> None:
     lock = WriterLock(tmp_path / "data" / "store")
-    code, _, err = run("index", catalog.feed)
+    code, _, err = run("index", catalog.feed, "--writer-wait-s", "0.1")
     lock.release()
     assert code == 2
     assert f"process {os.getpid()}" in err
