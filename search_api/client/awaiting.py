@@ -57,8 +57,8 @@ class AsyncClient:
         http: httpx.AsyncClient | None = None,
     ) -> None:
         self._address = Address(url, admin_key, policy or RetryPolicy())
-        self._own_http = httpx.AsyncClient() if http is None else None
-        self._http = http or self._own_http or httpx.AsyncClient()
+        self._owns_http = http is None
+        self._http = httpx.AsyncClient() if http is None else http
 
     search = _method(searches.search)
     search_text = _method(searches.search_text)
@@ -127,8 +127,8 @@ class AsyncClient:
 
     async def aclose(self) -> None:
         """Closes its connections."""
-        if self._own_http is not None:
-            await self._own_http.aclose()
+        if self._owns_http:
+            await self._http.aclose()
 
     async def __aenter__(self) -> Self:
         return self

@@ -67,8 +67,8 @@ class Client:
         http: httpx.Client | None = None,
     ) -> None:
         self._address = Address(url, admin_key, policy or RetryPolicy())
-        self._own_http = httpx.Client() if http is None else None
-        self._http = http or self._own_http or httpx.Client()
+        self._owns_http = http is None
+        self._http = httpx.Client() if http is None else http
 
     search = _method(searches.search)
     search_text = _method(searches.search_text)
@@ -142,8 +142,8 @@ class Client:
 
     def close(self) -> None:
         """Closes its connections."""
-        if self._own_http is not None:
-            self._own_http.close()
+        if self._owns_http:
+            self._http.close()
 
     def __enter__(self) -> Self:
         return self

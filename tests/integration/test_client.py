@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_type
 from urllib.parse import unquote
 
 import httpx
@@ -34,10 +34,12 @@ from search_api.client import (
     Client,
     FieldsBody,
     FindQuery,
+    IndexStatus,
     Opinion,
     Photo,
     ProductBody,
     ProductPart,
+    SearchResponse,
     TextPart,
     administration,
     all_of,
@@ -277,8 +279,8 @@ def test_the_key_goes_where_it_is_needed_and_nowhere_else(kind: Kind, url: str) 
         httpx.Client(event_hooks={"request": [sent.append]}, trust_env=False) as http,
         Client(url, admin_key=KEY, http=http) as own,
     ):
-        own.search_text("red mug")
-        own.index_status()
+        assert_type(own.search_text("red mug"), SearchResponse)
+        assert_type(own.index_status(), IndexStatus)
         assert [request.headers.get("x-api-key") is not None for request in sent] == [False, True]
     assert KEY not in repr(own)
 
