@@ -79,12 +79,13 @@ class VectorRanking:
         ranking = self._window if self._wish.sort == "relevance" else self._sorted_selection
         return await next_page(cursor, limit, self._wish.group_by, ranking)
 
-    async def selection(self, where: Filter | None) -> tuple[RankedHit, ...]:
+    async def selection(self, where: Filter | None, at_least: int = 0) -> tuple[RankedHit, ...]:
         """The products that are relevant, best first: of the nearest ``SELECTION_POINTS`` pictures those not below the
         floor, and what words find.
 
         Args:
             where: taken instead of the wish's own.
+            at_least: so many of the first belong to it in any case.
         """
         points = await self._reader.nearest(NearestQuery(self._vector, SELECTION_POINTS, where))
         hits = await self._ranked(points, where)
@@ -92,7 +93,11 @@ class VectorRanking:
             return ()
         scores = sorted((hit.group.best.score for hit in hits), reverse=True)
         least = relevance_floor(scores, self._wish.floor)
-        return tuple(hit for hit in hits if hit.is_worded or hit.is_identified or hit.group.best.score >= least)
+        return tuple(
+            hit
+            for place, hit in enumerate(hits)
+            if place < at_least or hit.is_worded or hit.is_identified or hit.group.best.score >= least
+        )
 
     async def _window(self, number: int) -> Window:
         count = WINDOWS[number]

@@ -244,7 +244,8 @@ class _Narrowing:
     async def narrowed(self, where: Filter | None) -> FacetScope:
         if self.query.facet_scope == "catalog" or isinstance(self.ranking, CatalogRanking):
             return FacetScope(where, await self.reader.count_products(where))
-        hits = await self.ranking.selection(where)
+        # what is on a first page counts, relevant or not; an order by price has nothing but what is relevant
+        hits = await self.ranking.selection(where, self.query.limit if self.query.sort == "relevance" else 0)
         return products_scope([point.product_id for hit in hits for point in hit.group.points])
 
 

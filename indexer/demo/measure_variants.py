@@ -14,6 +14,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 from xml.etree import ElementTree as ET
@@ -88,15 +89,17 @@ class Variants:
         """Rates by kind of picture and phrase."""
         return {
             f"{source}, {phrase}": self._rates(cases, phrase, method)
-            for source, cases in (("shop's picture", self._shop_cases()), ("shopper's photo", self._photo_cases()))
+            for source, cases in (("shop's picture", self._shop_cases), ("shopper's photo", self._photo_cases))
             for phrase in phrases("red")
             if cases
         }
 
+    @cached_property
     def _shop_cases(self) -> list[_Case]:
         main = {owner: self._pictures[index] for index, owner in reversed(list(enumerate(self._shelf.owners)))}
         return [_Case(main[number], number, other) for number in main for other in self._variants(number)]
 
+    @cached_property
     def _photo_cases(self) -> list[_Case]:
         number = {product_id: i for i, product_id in enumerate(self._shelf.product_ids)}
         queries = [json.loads(line) for line in (self._folder / QUERIES).read_text("utf-8").splitlines()]

@@ -8,17 +8,20 @@ import itertools
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from indexer import bootstrap
+from indexer.calibration.logistic import LogisticMap
+from indexer.calibration.model import ANNOTATION, Calibration, KindCalibration, Thresholds
 from indexer.embedding.port import Embedder
 from indexer.images.download import DownloadLimits, RemoteImages
 from indexer.images.source import ImagesByReference, LocalImages
@@ -28,6 +31,7 @@ from indexer.indexing.run import IndexOptions, index_feed
 from indexer.ledger.sqlite import SqliteLedger
 from indexer.search import hits as hits_module
 from indexer.settings import Settings, load_settings
+from indexer.store.port import Alias
 from search_api import find_rankings
 from search_api.app import create_app
 from tests.pictures import drawn_picture, encoded, write_feed
@@ -255,8 +259,8 @@ def test_facets_of_a_query_count_its_candidates_or_the_catalog(shop: Shop) -> No
     catalog = shop.find(texts=text, facets=["color", "price"], facet_scope="catalog")
     assert catalog["facets_over"] == PRODUCTS
     assert catalog["facets"]["price"] == {"kind": "range", "min_minor": 150, "max_minor": 1050, "currency": "EUR"}
-    results = shop.find(texts=text, facets=["color"])
-    assert 0 < results["facets_over"] < PRODUCTS
+    results = shop.find(texts=text, facets=["color"], limit=5)
+    assert 5 <= results["facets_over"] < PRODUCTS
     assert sum(item["count"] for item in results["facets"]["color"]["values"]) == results["facets_over"]
 
 
@@ -342,6 +346,59 @@ def test_hits_have_no_level_where_nothing_is_calibrated_and_that_is_said(shop: S
     shop.refused({"texts": [{"text": "red mug"}], "min_match": "similar"}, "query_not_possible")
     shop.refused({"min_match": "similar"}, "query_not_possible")
     assert shop.find()["notes"] == []
+
+
+def made_up_calibration(space_id: str, dim: int) -> Calibration:
+    """Under which a picture is the same product from 0.98 on, and nothing is related below 0.9."""
+    given: dict[str, Any] = {
+        "curve": LogisticMap(100.0, -97.0),
+        "thresholds": Thresholds(same=0.98, similar=0.95, related=0.9),
+        "source": "made up",
+        "queries": 50,
+        "shares": (),
+        "missed": 0.0,
+        "strangers": "none",
+    }
+    every: dict[str, Any] = {field.name: given.get(field.name) for field in fields(KindCalibration)}
+    kind = KindCalibration(**every)
+    mean = np.zeros(dim, dtype=np.float32)
+    return Calibration(space_id, "2026-01-01T00:00:00Z", 50, 40, kind, kind, mean, mean)
+
+
+def test_calibrated_hits_have_levels(feed: Path, tmp_path: Path, tiny_embedder: Embedder) -> None:
+    settings = load_settings({"data_dir": tmp_path / "data"}, environment={}).settings
+    space = tiny_embedder.space
+    index(feed, settings, tiny_embedder)
+    store = bootstrap.open_store(settings)
+    made = made_up_calibration(space.space_id, space.dim)
+    store.annotate(store.current(Alias(settings.catalog, space.space_id)), ANNOTATION, made.to_json())
+    store.close()
+    for shop in opened(feed, settings, tiny_embedder):
+        photo = [{"data": base64.b64encode(shop.photo(8)).decode()}]
+        answer = shop.find(photos=photo, limit=100)
+        assert answer["notes"] == []
+        assert answer["nothing_close"] is False
+        for hit in answer["hits"]:
+            score = hit["score"]
+            assert hit["match"] == (
+                "same" if score >= 0.98 else "similar" if score >= 0.95 else "related" if score >= 0.9 else None
+            )
+            assert 0 <= hit["probability"] <= 1
+        assert answer["hits"][0]["match"] == "same"
+        levels = {hit["match"] for hit in answer["hits"]}
+        assert None in levels, "all pictures are near each other: the test shows nothing"
+        for level, least in (("same", 0.98), ("similar", 0.95), ("related", 0.9)):
+            expected = [hit["product_id"] for hit in answer["hits"] if hit["score"] >= least]
+            assert [hit["product_id"] for hit in shop.walk([2], photos=photo, min_match=level)] == expected
+            cheap = shop.find(photos=photo, min_match=level, sort="price_asc", limit=100)
+            assert {hit["product_id"] for hit in cheap["hits"]} <= set(expected)
+        text = shop.find(texts=[{"text": "red mug"}], limit=3, hybrid="off")
+        assert text["nothing_close"] is True
+        assert len(text["hits"]) == 3
+        assert shop.find(texts=[{"text": "AB 017-X"}], limit=3)["nothing_close"] is False
+        mixed = shop.find(photos=photo, texts=[{"text": "in blue"}], limit=1)
+        assert mixed["hits"][0]["match"] is None
+        assert mixed["notes"]
 
 
 def test_words_and_numbers_find_what_looks_do_not(shop: Shop) -> None:
