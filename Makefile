@@ -6,7 +6,7 @@ DEMO := .demo
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast lint format openapi bench up down workers constraints clean
+.PHONY: help install demo test test-fast lint format openapi bench screenshots up down workers constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ openapi: install ## write docs/openapi.json; refused where programs would break,
 
 bench: install ## measure against alternatives, ten minutes; BENCH=full: peers, more models, a million vectors too
 	$(BIN)/python -m benchmarks
+
+screenshots: install ## take pictures of the page anew, into docs/screenshots
+	$(BIN)/python -m tests.e2e.screenshots
 
 up: ## start Redis, Qdrant, a worker and the API in Docker (settings and secrets in .env)
 	@test -f .env || { echo "Copy .env.example to .env and put in secrets first."; exit 2; }

@@ -61,9 +61,9 @@ export async function find(query, { photo, cursor, signal }) {
   }
 }
 
-/** Facets alone. */
+/** Facets alone, counted over the same products as those of a first page. */
 export async function countFacets(query, facets, { photo, signal }) {
-  return (await search({ ...(await bodyFor(query)), facets, limit: 1 }, photo, signal)).facets;
+  return (await search({ ...(await bodyFor(query)), facets, limit: PAGE_SIZE }, photo, signal)).facets;
 }
 
 /** Some of the catalog's newest products. */

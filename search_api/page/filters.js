@@ -47,11 +47,6 @@ export class Filters {
     this.draw();
   }
 
-  /** Whether there is anything to choose. */
-  get isEmpty() {
-    return this.place.childElementCount === 0;
-  }
-
   draw() {
     const sections = Object.entries(this.facets).map(([field, facet]) => this.section(field, facet));
     const shown = [...sections, this.switches()].filter(Boolean);

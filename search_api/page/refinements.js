@@ -29,21 +29,27 @@ function wordsOf(value) {
   return words.filter((word) => word.length > 1 && word.length <= 24);
 }
 
-/** Values of fields that would leave some of the products and not all, at most so many: { field, value }. */
-export function valuesToKeepTo(query, { facets = {}, facets_over: over }, most) {
-  const perField = FIELDS.filter((field) => !query.fields[field] && facets[field]?.kind === "values").map((field) =>
-    narrowing(field, facets[field].values, over).map(({ value }) => ({ field, value })),
-  );
+/** Values of fields that some of the products shown have and not all, at most so many: { field, value }. */
+export function valuesToKeepTo(query, { facets = {}, hits }, most) {
+  const fields = FIELDS.filter((field) => !query.fields[field] && facets[field]?.kind === "values");
+  const perField = fields.map((field) => narrowing(field, hits));
   // the best of every field before the second best of any
   const rounds = Array.from({ length: VALUES_PER_FIELD }, (_, at) => perField.map((values) => values[at]));
   return rounds.flat().filter(Boolean).slice(0, most);
 }
 
-function narrowing(field, values, over) {
-  const some = values.filter(({ value, count }) => typeof value === "string" && count > 0 && (!over || count < over));
-  if (some.length === 0 || values.length < 2) return [];
-  if (field !== "category") return some;
-  // the last steps of the paths: “Mugs” says more than “Home”
-  const paths = values.map(({ value }) => value);
-  return some.filter(({ value }) => !paths.some((path) => path.startsWith(`${value} > `)));
+function narrowing(field, hits) {
+  const counts = new Map();
+  for (const hit of hits) {
+    const value = valueOf(field, hit);
+    if (value) counts.set(value, (counts.get(value) ?? 0) + 1);
+  }
+  const some = [...counts].filter(([, count]) => count < hits.length);
+  return some.sort(([, one], [, other]) => other - one).map(([value]) => ({ field, value }));
+}
+
+/** Of a category the whole path: its last step says most. */
+function valueOf(field, hit) {
+  if (field === "category") return hit.category.join(" > ");
+  return field === "brand" ? hit.brand : hit.attributes?.[field];
 }

@@ -122,8 +122,7 @@ export class Results {
   showNotices({ query, answer, hits }) {
     const nothingClose = answer.nothing_close && hits.length > 0;
     const close = nothingClose && element("p", { className: "notice notice-strong" }, icon("alert"), text(closeText(query)));
-    const notes = (answer.notes ?? []).map((note) => element("p", { className: "notice", lang: "en", dir: "auto" }, note));
-    this.notices.replaceChildren(...[close, ...notes].filter(Boolean));
+    this.notices.replaceChildren(...[close, notesOf(answer)].filter(Boolean));
   }
 
   open({ problem = false } = {}) {
@@ -172,6 +171,14 @@ export class Results {
     const again = nodes.find((node) => node.dataset.key === this.focusKey && node.checkVisibility());
     (again ?? this.heading).focus({ preventScroll: true });
   }
+}
+
+/** What the server did otherwise than asked, in its own words. */
+function notesOf({ notes = [] }) {
+  if (notes.length === 0) return null;
+  const items = notes.map((note) => element("li", { lang: "en", dir: "auto" }, note));
+  const summary = element("summary", { data: { key: "notes" } }, text("notes", { n: notes.length }));
+  return element("details", { className: "notes" }, summary, element("ul", {}, ...items));
 }
 
 function closeText({ photo, products, liked }) {

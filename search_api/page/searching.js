@@ -13,6 +13,9 @@ import { Results } from "./results.js";
 import { Sessions } from "./sessions.js";
 
 const SKELETONS_AFTER_MS = 150;
+const LEAST_REGION_SCORE = 0.6; // of the best one's
+const MOST_REGIONS = 4;
+const MOST_SHARED = 0.6;
 
 const byId = (id) => document.getElementById(id);
 
@@ -165,7 +168,6 @@ export class Searching {
     const facets = answer.facets ?? {};
     this.currency = facets.price?.currency ?? answer.hits[0]?.currency ?? this.currency;
     this.filters.show(query, facets, options);
-    document.body.classList.toggle("has-filters", !this.filters.isEmpty);
     this.parts.showQuery(query, this.currency);
     this.parts.showSuggestions(query, answer);
     if (photo) this.showSearchedPart(query, answer.regions?.[0]);
@@ -175,9 +177,9 @@ export class Searching {
   async learnFacets(session, signal) {
     const { query, photo, answer, hits } = session;
     const fresh = learnAttributes(hits);
-    if (fresh.length === 0 || !answer.facets) return;
+    if (!answer.facets || fresh.length === 0) return;
     const learn = async () => {
-      Object.assign(answer.facets, await countFacets(query, fresh, { photo, signal }));
+      answer.facets = { ...answer.facets, ...(await countFacets(query, fresh, { photo, signal })) };
       this.showAround(session);
     };
     await guarded(signal, learn, () => {}); // the others are there
@@ -203,7 +205,7 @@ export class Searching {
     await guarded(
       signal,
       async () => {
-        photo.regions = (await regions(photo, signal)).regions;
+        photo.regions = clearest((await regions(photo, signal)).regions);
         this.crop.showRegions(photo, photo.regions);
       },
       () => {},
@@ -235,6 +237,28 @@ export class Searching {
     const hit = this.known.get(products[0]);
     return hit ? picture(pictureUrl(hit.image.url, { small: true }), { lazy: false }) : null;
   }
+}
+
+/** A few objects to tap: those that stand out, and of those that lie in each other one. */
+function clearest(found) {
+  const kept = [];
+  for (const region of found) {
+    const stands = region.score >= found[0].score * LEAST_REGION_SCORE;
+    if (stands && kept.every(({ box }) => shared(box, region.box) < MOST_SHARED)) kept.push(region);
+  }
+  return kept.slice(0, MOST_REGIONS);
+}
+
+/** How much of the smaller box lies in the other, 0 to 1. */
+function shared(one, other) {
+  const area = ([left, top, right, bottom]) => Math.max(0, right - left) * Math.max(0, bottom - top);
+  const common = [
+    Math.max(one[0], other[0]),
+    Math.max(one[1], other[1]),
+    Math.min(one[2], other[2]),
+    Math.min(one[3], other[3]),
+  ];
+  return area(common) / Math.max(1e-9, Math.min(area(one), area(other)));
 }
 
 function headingOf(query, known) {

@@ -149,6 +149,7 @@ export const de = {
   nothingCloseProduct: "Nichts hier kommt diesem Produkt nahe. Das ist das Nächste.",
   nothingCloseText: "Nichts hier kommt diesen Worten nahe. Das ist das Nächste.",
   nothingCloseShort: "Keines davon ist nahe",
+  notes: { one: "{n} Hinweis zu dieser Suche", other: "{n} Hinweise zu dieser Suche" },
   nothingFiltered: "Mit diesen Filtern bleibt nichts übrig.",
   classifyTitle: "Was ist auf dem Foto?",
   classifyText: "Nennen Sie, was es sein könnte, und sehen Sie, wie gut jeder Name passt. Ganz ohne Training.",

@@ -149,6 +149,7 @@ export const en = {
   nothingCloseProduct: "Nothing here is close to that product. These are the nearest.",
   nothingCloseText: "Nothing here is close to these words. These are the nearest.",
   nothingCloseShort: "None of them is close",
+  notes: { one: "{n} note on this search", other: "{n} notes on this search" },
   nothingFiltered: "Nothing is left with these filters.",
   classifyTitle: "What is in the photo?",
   classifyText: "Name what it could be, and see how well each name fits. No training needed.",

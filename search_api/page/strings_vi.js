@@ -147,6 +147,7 @@ export const vi = {
   nothingCloseProduct: "Không có gì gần với sản phẩm đó. Đây là những thứ gần nhất.",
   nothingCloseText: "Không có gì gần với những từ này. Đây là những thứ gần nhất.",
   nothingCloseShort: "Không cái nào gần",
+  notes: { other: "{n} ghi chú về lượt tìm này" },
   nothingFiltered: "Không còn gì với các bộ lọc này.",
   classifyTitle: "Trong ảnh có gì?",
   classifyText: "Hãy nêu những tên có thể và xem mỗi tên hợp đến đâu. Không cần huấn luyện.",

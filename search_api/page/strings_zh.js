@@ -147,6 +147,7 @@ export const zh = {
   nothingCloseProduct: "这里没有与该商品接近的，以下是最近的。",
   nothingCloseText: "这里没有与这些文字接近的商品，以下是最近的。",
   nothingCloseShort: "没有一件接近",
+  notes: { other: "关于此次搜索的 {n} 条说明" },
   nothingFiltered: "按这些筛选没有剩下商品。",
   classifyTitle: "照片里是什么？",
   classifyText: "写下可能的名称，看看每个有多符合，无需训练。",
