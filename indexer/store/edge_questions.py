@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from uuid import UUID
 
 from indexer.lexical.sparse import query_vector
@@ -26,6 +27,8 @@ from indexer.store.queries import (
 )
 from indexer.store.ranking import RankedPoint, by_product, in_order, in_whole_ties, rank_products
 
+_REMEMBERED_FACETS = 512
+
 
 class ShardQuestions:
     """What a reader asks; see ``CollectionReader``.
@@ -41,6 +44,8 @@ class ShardQuestions:
         self._status = status
         self._exact = exact
         self._is_current = False
+        # nobody writes to the shard, so that what was counted once holds as long as it is open
+        self._facets = lru_cache(maxsize=_REMEMBERED_FACETS)(self._counted)
 
     @property
     def space(self) -> EmbeddingSpace:
@@ -93,6 +98,9 @@ class ShardQuestions:
         """See ``CollectionReader``."""
         check_facet(query)
         self._check_current()
+        return self._facets(query)
+
+    def _counted(self, query: FacetQuery) -> tuple[FacetCount, ...]:
         where = both(PRODUCTS, query.where)
         if query.field in self._shard.indexed_fields():
             return facet_counts(self._shard.facet(query.field, where, query.limit + 1), query.limit)
