@@ -59,7 +59,7 @@ def _hit(found: Found, hit: RankedHit) -> FoundProduct:
     return FoundProduct(
         **shown.model_dump(),
         match=_match(meaning, hit),
-        probability=_probability(found, best.score),
+        probability=_probability(found, hit),
         images=images,
         in_stock=payload.in_stock,
         attributes=dict(payload.attributes),
@@ -91,10 +91,12 @@ def _match(meaning: Meaning | None, hit: RankedHit) -> Match | None:
     return meaning.calibration.match(hit.group.best.score, meaning.kind) if meaning else None
 
 
-def _probability(found: Found, score: float) -> float | None:
+def _probability(found: Found, hit: RankedHit) -> float | None:
     if found.meaning is None:
         return None
-    probability = found.meaning.calibration.probability(score, found.meaning.kind)
+    score, hits = hit.group.best.score, found.page.hits
+    is_best = found.is_first and hits[0] is hit and all(other.group.best.score <= score for other in hits)
+    probability = found.meaning.calibration.probability(score, found.meaning.kind, is_best=is_best)
     return None if probability is None else round(probability, 4)
 
 

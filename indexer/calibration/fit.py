@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,6 +19,14 @@ _MOST_MISSED = 0.02
 
 
 @dataclass(frozen=True, slots=True)
+class Curves:
+    """Of all hits, and of best hits."""
+
+    all: LogisticMap | None
+    best: LogisticMap | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Sources:
     """What probes and strangers are, in words."""
 
@@ -28,6 +36,9 @@ class Sources:
 
 def fit_photos(evidence: Evidence, sources: Sources, strangers: Scores) -> KindCalibration | None:
     """What scores of photos mean: Platt scaling, checked on hits that it was not fitted to.
+
+    Best hits have a curve of their own: two mugs that look alike are one and the other in turn the nearest, but the
+    nearest of all is the right one more often than one of the same cosine that something else outdoes.
 
     ``same`` begins where the probability reaches one half, ``related`` at the cosine that nine of ten strangers do not
     reach with their best hit, ``similar`` half way between.
@@ -47,8 +58,10 @@ def fit_photos(evidence: Evidence, sources: Sources, strangers: Scores) -> KindC
     even = curve.score_at(0.5)
     same = even if related < even < 1.0 else related if even <= related else None
     similar = (related + (1.0 if same is None else same)) / 2
-    promised = _held_out(evidence)
-    return _calibration(evidence, curve, promised, Thresholds(same, similar, related), sources, strangers)
+    best = _best_hits(evidence)
+    found = Curves(curve, fit_logistic(best.scores, best.right, best.weights))
+    reliabilities = _reliability(evidence, _held_out(evidence)), _reliability(best, _held_out(best))
+    return _calibration(evidence, found, reliabilities, Thresholds(same, similar, related), sources, strangers)
 
 
 def fit_texts(evidence: Evidence, sources: Sources, strangers: Scores, own: LogisticMap | None) -> KindCalibration:
@@ -67,8 +80,15 @@ def fit_texts(evidence: Evidence, sources: Sources, strangers: Scores, own: Logi
     fitted = fit_logistic(evidence.scores, evidence.right, evidence.weights)
     even = fitted.score_at(0.5) if fitted else 1.0
     similar = max(even, related) if even < 1.0 else None
-    promised = own.probabilities(evidence.scores) if own else None
-    return _calibration(evidence, own, promised, Thresholds(None, similar, related), sources, strangers)
+    reliabilities: tuple[Reliability | None, Reliability | None] = None, None
+    if own is not None:
+        best = _best_hits(evidence)
+        reliabilities = (
+            _reliability(evidence, own.probabilities(evidence.scores)),
+            _reliability(best, own.probabilities(best.scores)),
+        )
+    levels = Thresholds(None, similar, related)
+    return _calibration(evidence, Curves(own), reliabilities, levels, sources, strangers)
 
 
 def _related(best: Scores, strangers: Scores) -> float:
@@ -78,20 +98,20 @@ def _related(best: Scores, strangers: Scores) -> float:
 
 def _calibration(
     evidence: Evidence,
-    curve: LogisticMap | None,
-    promised: Scores | None,
+    curves: Curves,
+    reliabilities: tuple[Reliability | None, Reliability | None],
     thresholds: Thresholds,
     sources: Sources,
     strangers: Scores,
 ) -> KindCalibration:
-    whole, best = (None, None) if promised is None else _reliabilities(evidence, promised)
     return KindCalibration(
-        curve=curve,
+        curve=curves.all,
+        best_curve=curves.best,
         thresholds=thresholds,
         source=sources.probes,
         queries=len(evidence.best),
-        reliability=whole,
-        best_reliability=best,
+        reliability=reliabilities[0],
+        best_reliability=reliabilities[1],
         shares=_shares(evidence, thresholds),
         missed=float((evidence.best < thresholds.related).mean()),
         strangers=sources.strangers,
@@ -111,21 +131,25 @@ def _held_out(evidence: Evidence) -> Scores:
     return promised
 
 
-def _reliabilities(evidence: Evidence, promised: Scores) -> tuple[Reliability, Reliability]:
-    """Of all hits; and of the best one of each probe, with its product in the catalog and without."""
-    whole = reliability(promised, evidence.right, evidence.weights)
+def _reliability(evidence: Evidence, promised: Scores) -> Reliability:
+    return reliability(promised, evidence.right, evidence.weights)
+
+
+def _best_hits(evidence: Evidence) -> Evidence:
+    """The best hit of each probe with its product in the catalog, and the best one as if that were not there."""
     chosen: list[int] = []
-    weights: list[float] = []
     for number in range(len(evidence.best)):
         (own,) = np.nonzero(evidence.probe == number)
-        wrong = own[~evidence.right[own]]
         chosen.append(int(own[0]))
-        weights.append(1.0)
-        if len(wrong):  # as if the product were not there
-            chosen.append(int(wrong[0]))
-            weights.append(1.0)
+        chosen += [int(place) for place in own[~evidence.right[own]][:1]]
     picked = np.array(chosen)
-    return whole, reliability(promised[picked], evidence.right[picked], np.array(weights))
+    return replace(
+        evidence,
+        scores=evidence.scores[picked],
+        right=evidence.right[picked],
+        weights=np.ones(len(picked)),
+        probe=evidence.probe[picked],
+    )
 
 
 def _shares(evidence: Evidence, thresholds: Thresholds) -> tuple[LevelShare, ...]:

@@ -14,7 +14,7 @@ from indexer.points import Vectors
 
 ANNOTATION = "calibration"
 """Name under which it is kept with its collection."""
-VERSION = 1
+VERSION = 2
 """Raised when what is kept changes its meaning; one of another version is not read."""
 
 QueryKind = Literal["photo", "text"]
@@ -67,6 +67,8 @@ class KindCalibration:
 
     Attributes:
         curve: probability by cosine; None for texts of a model without a learned bias.
+        best_curve: the same of a query's best hit, which is likelier right than its cosine alone says; None if there is
+            no difference.
         thresholds: of the levels.
         source: what queries it was fitted to, in words.
         queries: how many.
@@ -79,6 +81,7 @@ class KindCalibration:
     """
 
     curve: LogisticMap | None
+    best_curve: LogisticMap | None
     thresholds: Thresholds
     source: str
     queries: int
@@ -97,7 +100,8 @@ class KindCalibration:
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """Reads what ``to_json`` wrote."""
         read = dict(value)
-        read["curve"] = LogisticMap(**value["curve"]) if value["curve"] else None
+        for name in ("curve", "best_curve"):
+            read[name] = LogisticMap(**value[name]) if value[name] else None
         read["thresholds"] = Thresholds(**value["thresholds"])
         read["shares"] = tuple(LevelShare(**item) for item in value["shares"])
         for name in ("reliability", "best_reliability"):
@@ -128,15 +132,21 @@ class Calibration:
     image_mean: Vectors
     text_mean: Vectors
 
-    def probability(self, score: float, kind: QueryKind) -> float | None:
+    def probability(self, score: float, kind: QueryKind, *, is_best: bool = False) -> float | None:
         """That a hit with this cosine shows what was asked for; None if that is not known.
 
         For a photo: that it is the same product. For a text: the model's own, sigmoid(scale * cosine + bias).
+
+        Args:
+            score: cosine.
+            kind: of the query.
+            is_best: whether no product of the whole answer is nearer.
         """
         known = self._of(kind)
         if known is None or known.curve is None:
             return None
-        probability = known.curve.probability(score)
+        curve = known.best_curve if is_best and known.best_curve is not None else known.curve
+        probability = curve.probability(score)
         if kind == "photo" and score >= SAME_PICTURE:
             return max(probability, _SAME_PICTURE_PROBABILITY)
         return probability

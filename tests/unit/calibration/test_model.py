@@ -18,6 +18,7 @@ RELIABILITY = Reliability(100, 0.01, 0.02, (Bin(0.5, 0.1, 0.2), Bin(0.5, 0.8, 0.
 def kind(same: float | None, curve: LogisticMap | None) -> KindCalibration:
     return KindCalibration(
         curve=curve,
+        best_curve=curve and LogisticMap(curve.slope, curve.intercept + 1.0),
         thresholds=Thresholds(same, 0.85, 0.8),
         source="other pictures",
         queries=100,
@@ -46,7 +47,7 @@ def test_it_is_read_as_it_was_written() -> None:
     np.testing.assert_allclose(read.text_mean, FULL.text_mean, atol=1e-6)
 
 
-@pytest.mark.parametrize("value", [None, {"version": 99}, {}])
+@pytest.mark.parametrize("value", [None, {"version": 1}, {}])
 def test_nothing_and_what_another_version_wrote_are_none(value: dict[str, Any] | None) -> None:
     assert Calibration.from_json(value) is None
 
@@ -57,6 +58,12 @@ def test_nothing_and_what_another_version_wrote_are_none(value: dict[str, Any] |
 )
 def test_a_photos_score_has_a_level(score: float, level: Match | None) -> None:
     assert FULL.match(score, "photo") == level
+
+
+def test_the_best_hit_has_a_curve_of_its_own() -> None:
+    assert FULL.probability(0.9, "photo") == pytest.approx(0.5)
+    assert FULL.probability(0.9, "photo", is_best=True) == pytest.approx(1 / (1 + np.exp(-1)))
+    assert FULL.probability(0.9, "text", is_best=True) is None
 
 
 def test_a_text_is_never_the_same() -> None:
