@@ -432,7 +432,7 @@ class CursorInvalid(QueryError):
 
 
 class QueryNotPossible(QueryError):
-    """A query that is well formed and cannot be answered: its parts do not go together, or the catalog lacks something."""
+    """A well formed query that cannot be answered: its parts do not go together, or the catalog lacks something."""
 
     code = "query_not_possible"
 

@@ -16,7 +16,8 @@ from indexer.store.ranking import RankedGroup, RankedPoint
 
 def unit(rows: list[list[float]]) -> Vectors:
     array = np.array(rows, dtype=np.float32)
-    return array / np.linalg.norm(array, axis=1, keepdims=True)
+    vectors: Vectors = array / np.linalg.norm(array, axis=1, keepdims=True)
+    return vectors
 
 
 TWO_KINDS = unit([[1, 0.0, 0], [1, 0.01, 0], [1, 0.02, 0], [0.5, 0, 1], [0.5, 0.01, 1]])

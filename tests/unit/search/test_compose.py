@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from indexer.points import Vectors
-from indexer.search.compose import CatalogGeometry, QueryPart, ValueGroup, compose, needs_geometry, taken_away
+from indexer.search.compose import CatalogGeometry, PartKind, QueryPart, ValueGroup, compose, needs_geometry, taken_away
 
 DIM = 8
 
@@ -63,10 +63,10 @@ def test_weights_count() -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_shares_add_up_to_the_score(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    kinds = ("photo", "product", "text", "liked", "disliked", "negative_text")
+    kinds: tuple[PartKind, ...] = ("photo", "product", "text", "liked", "disliked", "negative_text")
     parts = [
         QueryPart(kind, kind, unit(*rng.standard_normal(DIM).tolist()), float(rng.uniform(0.1, 3)))
-        for kind in kinds  # type: ignore[arg-type]
+        for kind in kinds
         if rng.random() < 0.7
     ]
     query = compose(parts or [QueryPart("text", "red", RED)], GEOMETRY)
