@@ -129,7 +129,9 @@ class _ClassToken(nn.Module):
             3, dim=-1
         )
         heads = (batch, count, attention.num_heads, width // attention.num_heads)
-        scores = query.reshape(heads)[:, :1].transpose(1, 2) @ key.reshape(heads).permute(0, 2, 3, 1) * heads[-1] ** -0.5
+        scores = (
+            query.reshape(heads)[:, :1].transpose(1, 2) @ key.reshape(heads).permute(0, 2, 3, 1) * heads[-1] ** -0.5
+        )
         of_class = scores.float().softmax(dim=-1).mean(dim=(1, 2))[:, 1:]
         vectors = visual.ln_post(attention.out_proj(value[:, 1:])) @ visual.proj
         return vectors, of_class / of_class.sum(dim=-1, keepdim=True)
