@@ -36,6 +36,7 @@ class StandIn:
     def __init__(self) -> None:
         self._client = QdrantClient(":memory:", force_disable_check_same_thread=True)
         self._thresholds: dict[str, int] = {}
+        self._indexes: dict[str, dict[str, None]] = {}
         self._turn = asyncio.Lock()
         self._refuse_until_s = self._pause_until_s = 0.0
         self._key = self._read_only_key = ""
@@ -123,6 +124,8 @@ class StandIn:
     def describe(self, name: str, _: Any) -> Any:
         info = self._client.get_collection(name)
         info.config.optimizer_config.indexing_threshold = self._thresholds.get(name, 20_000)
+        index = models.PayloadIndexInfo(data_type=models.PayloadSchemaType.KEYWORD, points=0)
+        info.payload_schema = dict.fromkeys(self._indexes.get(name, ()), index)
         return info
 
     def create(self, name: str, body: Any) -> Any:
@@ -157,6 +160,7 @@ class StandIn:
 
     def create_payload_index(self, name: str, body: Any) -> Any:
         wanted = models.CreateFieldIndex(**body)
+        self._indexes.setdefault(name, {})[wanted.field_name] = None
         return self._client.create_payload_index(name, wanted.field_name, field_schema=wanted.field_schema)
 
     def retrieve(self, name: str, body: Any) -> Any:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +18,13 @@ from hypothesis import strategies as st
 
 from indexer.errors import CollectionOutdated, FilterFieldUnknown, FilterInvalid
 from indexer.points import Point, PointPayload, with_main
+from indexer.store.edge_shard import EdgeShard
 from indexer.store.filters import And, AnyOf, Filter, Not, Or, Range
+from indexer.store.generations import GenerationFolders
 from indexer.store.port import Alias, BatchChange, CollectionReader, PayloadUpdate, VectorStore
+from indexer.store.qdrant_gateway import QdrantGateway
+from indexer.store.qdrant_options import ServerAddress, ServerOptions
+from indexer.store.qdrant_store import QdrantStore
 from indexer.store.queries import FacetCount, FacetQuery, NearestQuery, Order, OrderedAfter, OrderedQuery, SearchQuery
 from indexer.store.tuning import IndexTuning
 from tests.filters import BRANDS, CATEGORIES, FILTERS, MOMENTS, NAMES, PRICES, STOCK, VALUES, fulfils
@@ -78,6 +84,40 @@ def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     yield Shop(store, alias, points, store.reader(alias))
     store.close()
     if request.param == "server":
+        remove_catalog(url, alias.catalog)
+
+
+@pytest.mark.parametrize("kind", ["edge", "server"])
+def test_an_index_run_makes_the_indexes_that_are_missing(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    url = request.getfixturevalue("qdrant_url") if kind == "server" else ""
+    alias = Alias(f"test_{secrets.token_hex(6)}", made_up_space().space_id)
+
+    def indexes(names: tuple[str, ...], *points: Point) -> tuple[bool, set[str]]:
+        store = opened_store(kind, tmp_path, url, IndexTuning(facet_attributes=names))
+        writer = store.writer(alias, made_up_space())
+        writer.write(BatchChange(points=points))
+        published = writer.publish()
+        writer.close()
+        assert store.reader(alias).facet(FacetQuery("attributes.color")) == (FacetCount("red", 1),)
+        if isinstance(store, QdrantStore):
+            there = QdrantGateway.connect(ServerAddress(url, prefer_grpc=False), TUNING, ServerOptions())
+            found = there.describe(store.current(alias)).indexed_fields
+            there.close()
+        else:
+            shard = EdgeShard.open(GenerationFolders(tmp_path / "store").shard(store.current(alias)), TUNING)
+            found = shard.indexed_fields()
+            shard.close()
+        store.close()
+        return published, {field for field in found if field.startswith("attributes.")}
+
+    assert indexes((), made_up_point("p1", 0, seed=1)) == (True, set())
+    published, found = indexes(("color", "no such"))
+    assert "attributes.color" in found
+    assert published == (kind == "edge")  # where it takes a generation of its own
+    assert indexes(("color", "no such")) == (False, found)
+    if kind == "server":
         remove_catalog(url, alias.catalog)
 
 
