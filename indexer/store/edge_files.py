@@ -21,7 +21,8 @@ from indexer.errors import StoreUnavailable
 _VECTORS = "matrix.dat"
 """Original vectors of a segment that takes no more points; one that does keeps them in chunks under other names."""
 _QUANTIZED = "quantized.data"
-_GRAPHS = frozenset({"links.bin", "links_compressed.bin"})
+GRAPHS = frozenset({"links.bin", "links_compressed.bin"})
+"""Names of a graph's file."""
 _COPIED_AT_ONCE_BYTES = 1 << 20
 
 
@@ -29,7 +30,7 @@ def is_never_written(path: Path) -> bool:
     """Whether the engine leaves a file of a shard as it is until it deletes it."""
     if path.name == _QUANTIZED:
         return (path.parent / _VECTORS).exists()
-    return path.name == _VECTORS or path.name in _GRAPHS
+    return path.name == _VECTORS or path.name in GRAPHS
 
 
 def copy_shard(source: Path, target: Path) -> None:

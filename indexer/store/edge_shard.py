@@ -19,6 +19,7 @@ from indexer.errors import StoreDamaged, StoreError, StoreUnavailable
 from indexer.lexical.sparse import LEXICAL_VECTOR, SparseVector, product_vector
 from indexer.points import IMAGE_VECTOR, Point, PointPayload, StoredPoint, Vectors, image_vector
 from indexer.store.edge_failures import REMEDIES, engine
+from indexer.store.edge_graphs import points_in_graphs
 from indexer.store.edge_values import (
     PAYLOAD_INDEX_PARAMS,
     engine_filter,
@@ -311,8 +312,8 @@ class EdgeShard:
             return self._shard.count(edge.CountRequest(exact=True, filter=engine_filter(where)))
 
     def indexed_count(self) -> int:
-        """Points in the HNSW graph."""
-        return min(self._shard.info().indexed_vectors_count, self.count())
+        """Points in the HNSW graph; exact after ``flush``."""
+        return points_in_graphs(self._folder)
 
     def indexed_fields(self) -> frozenset[str]:
         """Payload fields that have an index."""

@@ -19,7 +19,7 @@ class ServerCollection:
         space: recorded when it was made; None for a collection that is not this program's.
         purpose: recorded when it was made.
         state: the server's word: green, yellow (building), grey, red.
-        indexed_points: in the HNSW graph, at most the number of points.
+        indexed_points: vectors in any index, those of words too.
         build_deferred: whether no graph is built yet, for a faster upload.
         indexed_fields: payload fields that have an index.
     """

@@ -271,6 +271,12 @@ class QdrantCalls:
         arguments = {"collection_name": collection, "count_filter": _filter(where), "exact": True}
         return Ask("count", arguments, lambda found: int(found.count))
 
+    def count_words(self, collection: str) -> Ask[int]:
+        """Points that have their product's words."""
+        where = models.Filter(must=[models.HasVectorCondition(has_vector=LEXICAL_VECTOR)])
+        arguments = {"collection_name": collection, "count_filter": where, "exact": True}
+        return Ask("count", arguments, lambda found: int(found.count))
+
     def upsert(self, collection: str, points: Sequence[Point], *, words: bool = True) -> Ask[None]:
         """Inserts or replaces points; without ``words`` in a collection that has no place for them."""
         given = [

@@ -174,7 +174,10 @@ class CollectionQuestions:
                 f"The collection {self._collection} does not record its embedding space.", "Index the feed again."
             )
         points = yield from asked(self._calls.count(self._collection))
-        indexed = min(there.indexed_points, points)
+        words = 0
+        if there.indexed_points:  # the server's count has the vectors of words in it
+            words = yield from asked(self._calls.count_words(self._collection))
+        indexed = min(max(0, there.indexed_points - words), points)
         return CollectionStatus(self._alias, self._collection, there.space, points, indexed, f"server, {there.state}")
 
     def refresh(self) -> None:
