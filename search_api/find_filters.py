@@ -13,6 +13,7 @@ from search_api.filter_schemas import MAX_FILTER_CONDITIONS, MAX_FILTER_DEPTH, F
 
 FIXED_FIELDS: Mapping[str, str] = MappingProxyType(
     {
+        "attribute_names": "attribute_names",
         "brand": "brand",
         "category": "category_path",
         "currency": "currency",
@@ -27,7 +28,10 @@ FIXED_FIELDS: Mapping[str, str] = MappingProxyType(
 """Fields of every product by their names here, and the store's names; all others are attributes."""
 
 FACET_FIELDS: Mapping[str, str] = MappingProxyType(
-    {name: FIXED_FIELDS[name] for name in ("brand", "category", "currency", "in_stock", "item_group_id")}
+    {
+        name: FIXED_FIELDS[name]
+        for name in ("attribute_names", "brand", "category", "currency", "in_stock", "item_group_id")
+    }
 )
 """Those that are counted by value; ``price`` besides has a range."""
 

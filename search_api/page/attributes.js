@@ -1,35 +1,36 @@
 // Which attributes this catalog's products have: facets are asked for by name, and only those that there are.
 
 const WELL_KNOWN = ["color", "size", "material", "pattern", "gender", "age_group", "season"];
-const FIXED = ["category", "brand", "price"];
+const NAMES = "attribute_names";
+const FIXED = ["category", "brand", "price", NAMES];
+const TOLD = "tag."; // attributes that `tag` told from pictures
 const OTHERS = 4;
 const LONGEST_VALUE = 40;
 const STORAGE_KEY = "vitrine.attributes";
 
 let known = recalled();
 
-/** The facets to ask for. */
-export function facetNames() {
-  return [...FIXED, ...WELL_KNOWN.filter((name) => known.includes(name)), ...known.filter((name) => !WELL_KNOWN.includes(name))];
+/** A name without the mark of having been told from pictures. */
+export function plainName(name) {
+  return name.startsWith(TOLD) ? name.slice(TOLD.length) : name;
 }
 
-/** Learns the attributes of found products; returns those that are new. */
-export function learnAttributes(hits) {
-  const values = new Map();
-  for (const { attributes } of hits) {
-    for (const [name, value] of Object.entries(attributes ?? {})) {
-      values.set(name.toLowerCase(), [...(values.get(name.toLowerCase()) ?? []), value]);
-    }
-  }
-  const worth = [...values.keys()].filter((name) => WELL_KNOWN.includes(name) || groups(values.get(name), hits.length));
-  const fresh = worth.filter((name) => !known.includes(name));
-  const others = known.filter((name) => !WELL_KNOWN.includes(name)).length;
-  const taken = [
-    ...fresh.filter((name) => WELL_KNOWN.includes(name)),
-    ...fresh.filter((name) => !WELL_KNOWN.includes(name)).slice(0, Math.max(0, OTHERS - others)),
-  ];
-  if (taken.length > 0) keep([...known, ...taken]);
-  return taken;
+/** The facets to ask for. */
+export function facetNames() {
+  return [...FIXED, ...[...known].sort((one, other) => rankOf(one) - rankOf(other))];
+}
+
+/** Learns the attributes of a catalog from an answer; returns those that are new. */
+export function learnAttributes({ facets, hits }) {
+  const there = (facets?.[NAMES]?.values ?? []).map(({ value }) => value);
+  // what was told from pictures stands in where feeds say nothing
+  const said = [...there, ...FIXED];
+  const told = there.filter((name) => name.startsWith(TOLD) && !said.includes(plainName(name)));
+  const well = there.filter((name) => WELL_KNOWN.includes(name));
+  const others = there.filter((name) => !name.startsWith(TOLD) && !well.includes(name) && groups(name, hits));
+  const fresh = [...well, ...told, ...others.slice(0, OTHERS)].filter((name) => !known.includes(name));
+  if (fresh.length > 0) keep([...known, ...fresh]);
+  return fresh;
 }
 
 /** The catalog has changed and does not have them any more. */
@@ -38,9 +39,16 @@ export function forgetAttributes() {
 }
 
 /** Whether values of an attribute that is not well known put products into groups, as numbers of articles do not. */
-function groups(values, count) {
+function groups(name, hits) {
+  const values = hits.map(({ attributes }) => attributes?.[name]).filter(Boolean);
   const different = new Set(values).size;
-  return values.length >= count / 2 && different > 1 && different <= values.length / 2 && values.every(isShort);
+  return values.length >= hits.length / 2 && different > 1 && different <= values.length / 2 && values.every(isShort);
+}
+
+/** The well known come first, in their order. */
+function rankOf(name) {
+  const at = WELL_KNOWN.indexOf(plainName(name));
+  return at < 0 ? WELL_KNOWN.length : at;
 }
 
 function isShort(value) {

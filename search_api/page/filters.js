@@ -1,5 +1,6 @@
 // The panel of facets: what of the found products can be narrowed down, and how many there are of each kind.
 
+import { plainName } from "./attributes.js";
 import { button, element, icon, redraw } from "./elements.js";
 import { formatCount, text } from "./language.js";
 import { priceRange } from "./price.js";
@@ -23,9 +24,10 @@ const FIELD_NAMES = {
 
 /** What a field is called. */
 export function fieldName(field) {
-  if (Object.hasOwn(FIELD_NAMES, field)) return text(FIELD_NAMES[field]);
-  const plain = field.replaceAll("_", " ");
-  return plain.charAt(0).toUpperCase() + plain.slice(1);
+  const plain = plainName(field);
+  const spaced = plain.replaceAll("_", " ");
+  const name = Object.hasOwn(FIELD_NAMES, plain) ? text(FIELD_NAMES[plain]) : spaced.charAt(0).toUpperCase() + spaced.slice(1);
+  return plain === field ? name : text("fieldTold", { field: name });
 }
 
 /** What a value of a field is called: of a category's path the last step. */
@@ -39,6 +41,11 @@ export class Filters {
   /** `onChange` gets the query that the visitor wants instead. */
   constructor(place, onChange) {
     Object.assign(this, { place, onChange, query: null, facets: {}, options: {}, unfolded: new Set() });
+  }
+
+  /** The query that a choice changes from now on; its facets are drawn when they have come. */
+  showQuery(query) {
+    this.query = query;
   }
 
   /** Draws the facets of an answer; `options` says which of the switches the server knows. */
@@ -120,7 +127,7 @@ export class Filters {
         "label",
         { className: "option" },
         input,
-        field === "color" && swatch(value),
+        plainName(field) === "color" && swatch(value),
         element("span", { className: "option-name", dir: "auto" }, value),
         counted(count),
       ),

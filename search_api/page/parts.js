@@ -18,6 +18,7 @@ export class Parts {
 
   /** The parts of a query as chips; a lone photo or text needs none, as the search bar shows it. */
   showQuery(query, currency) {
+    this.query = query;
     const chips = [...this.wanted(query), ...this.filters(query, currency)];
     const isPlain = chips.length <= 1 && !hasFilter(query) && query.liked.length + query.disliked.length === 0;
     this.place.hidden = isPlain;
@@ -34,11 +35,11 @@ export class Parts {
   /** What an answer suggests to add. */
   showSuggestions(query, answer) {
     const words = wordsToAdd(query, answer).map((word) =>
-      this.suggestion(text("addWords", { words: word }), toggled(query, "texts", word), icon("plus"), word),
+      this.suggestion(text("addWords", { words: word }), (now) => toggled(now, "texts", word), icon("plus"), word),
     );
     const values = valuesToKeepTo(query, answer, words.length > 0 ? VALUES_BESIDE_WORDS : VALUES).map(({ field, value }) => {
       const label = text("keepTo", { field: fieldName(field), value: valueName(field, value) });
-      return this.suggestion(label, withFieldToggled(query, field, value), valueName(field, value));
+      return this.suggestion(label, (now) => withFieldToggled(now, field, value), valueName(field, value));
     });
     const shown = [...words, ...values];
     this.suggestions.hidden = answer.hits.length === 0;
@@ -51,10 +52,11 @@ export class Parts {
     this.suggestions.replaceChildren();
   }
 
-  suggestion(label, query, ...children) {
+  /** `change` makes the next query of the one that is shown when it is pressed, which may be a later one. */
+  suggestion(label, change, ...children) {
     const properties = { className: "button suggestion", title: label, data: { key: `add:${label}` } };
     const attributes = { "aria-label": label, dir: "auto" };
-    const onclick = () => this.onChange(query);
+    const onclick = () => this.onChange(change(this.query));
     return element("li", {}, button({ ...properties, attributes, onclick }, ...children));
   }
 

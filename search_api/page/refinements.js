@@ -1,5 +1,6 @@
 // What a visitor may want to say next, taken from what was found: words to add to a picture, and values to keep to.
 
+import { plainName } from "./attributes.js";
 import { hasPictures } from "./query.js";
 
 const WORDS = 5;
@@ -13,7 +14,7 @@ export function wordsToAdd(query, { facets = {}, hits }) {
   if (!hasPictures(query)) return [];
   const counts = new Map();
   for (const field of LOOKS) {
-    for (const { value, count } of facets[field]?.values ?? []) {
+    for (const { value, count } of (facets[field] ?? facets[`tag.${field}`])?.values ?? []) {
       for (const word of wordsOf(value)) counts.set(word, (counts.get(word) ?? 0) + count);
     }
   }
@@ -31,8 +32,9 @@ function wordsOf(value) {
 
 /** Values of fields that some of the products shown have and not all, at most so many: { field, value }. */
 export function valuesToKeepTo(query, { facets = {}, hits }, most) {
-  const fields = FIELDS.filter((field) => !query.fields[field] && facets[field]?.kind === "values");
-  const perField = fields.map((field) => narrowing(field, hits));
+  const told = Object.keys(facets).filter((field) => plainName(field) !== field);
+  const fields = [...FIELDS, ...told].filter((field) => !query.fields[field] && facets[field]?.kind === "values");
+  const perField = fields.map((field) => (told.includes(field) ? tags(field, facets[field]) : narrowing(field, hits)));
   // the best of every field before the second best of any
   const rounds = Array.from({ length: VALUES_PER_FIELD }, (_, at) => perField.map((values) => values[at]));
   return rounds.flat().filter(Boolean).slice(0, most);
@@ -46,6 +48,11 @@ function narrowing(field, hits) {
   }
   const some = [...counts].filter(([, count]) => count < hits.length);
   return some.sort(([, one], [, other]) => other - one).map(([value]) => ({ field, value }));
+}
+
+/** Products do not carry their tags: what most of those that were counted have. */
+function tags(field, { values }) {
+  return values.length < 2 ? [] : values.map(({ value }) => ({ field, value }));
 }
 
 /** Of a category the whole path: its last step says most. */

@@ -152,6 +152,7 @@ export class Searching {
     this.results.showHeading(headingOf(query, this.known));
     this.onPicture(this.queryPicture(query, photo));
     this.parts.showQuery(query, this.currency);
+    this.filters.showQuery(query);
     if (photo) this.crop.show(photo, query.photo.box);
     else this.crop.hide();
     this.showSort(query);
@@ -165,7 +166,7 @@ export class Searching {
       variantsAsOne: this.offer("/v1/search", "group_by") && (query.variantsAsOne || hasVariants(answer)),
       samePictureOnce: this.offer("/v1/search", "collapse_duplicates"),
     };
-    const facets = answer.facets ?? {};
+    const { attribute_names: _, ...facets } = answer.facets ?? {};
     this.currency = facets.price?.currency ?? answer.hits[0]?.currency ?? this.currency;
     this.filters.show(query, facets, options);
     this.parts.showQuery(query, this.currency);
@@ -175,8 +176,8 @@ export class Searching {
 
   /** Counts attributes that are seen for the first time; later searches ask for them at once. */
   async learnFacets(session, signal) {
-    const { query, photo, answer, hits } = session;
-    const fresh = learnAttributes(hits);
+    const { query, photo, answer } = session;
+    const fresh = learnAttributes(answer);
     if (!answer.facets || fresh.length === 0) return;
     const learn = async () => {
       answer.facets = { ...answer.facets, ...(await countFacets(query, fresh, { photo, signal })) };

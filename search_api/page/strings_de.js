@@ -120,6 +120,7 @@ export const de = {
   fieldPattern: "Muster",
   fieldGender: "Für",
   fieldSeason: "Jahreszeit",
+  fieldTold: "{field}, nach dem Foto",
   fieldAge: "Alter",
   priceFrom: "Niedrigster Preis",
   priceTo: "Höchster Preis",

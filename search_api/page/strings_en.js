@@ -120,6 +120,7 @@ export const en = {
   fieldPattern: "Pattern",
   fieldGender: "For",
   fieldSeason: "Season",
+  fieldTold: "{field}, by the photo",
   fieldAge: "Age",
   priceFrom: "Lowest price",
   priceTo: "Highest price",

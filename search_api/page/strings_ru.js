@@ -123,6 +123,7 @@ export const ru = {
   fieldPattern: "Узор",
   fieldGender: "Для кого",
   fieldSeason: "Сезон",
+  fieldTold: "{field}, по фото",
   fieldAge: "Возраст",
   priceFrom: "Цена от",
   priceTo: "Цена до",

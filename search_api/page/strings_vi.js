@@ -118,6 +118,7 @@ export const vi = {
   fieldPattern: "Họa tiết",
   fieldGender: "Dành cho",
   fieldSeason: "Mùa",
+  fieldTold: "{field}, theo ảnh",
   fieldAge: "Độ tuổi",
   priceFrom: "Giá thấp nhất",
   priceTo: "Giá cao nhất",

@@ -118,6 +118,7 @@ export const zh = {
   fieldPattern: "图案",
   fieldGender: "适用",
   fieldSeason: "季节",
+  fieldTold: "{field}（按图片）",
   fieldAge: "年龄",
   priceFrom: "最低价",
   priceTo: "最高价",

@@ -264,6 +264,14 @@ def test_facets_of_a_query_count_its_candidates_or_the_catalog(shop: Shop) -> No
     assert sum(item["count"] for item in results["facets"]["color"]["values"]) == results["facets_over"]
 
 
+def test_a_facet_tells_what_attributes_there_are(shop: Shop) -> None:
+    answer = shop.find(facets=["attribute_names"], limit=1)
+    names = {item["value"]: item["count"] for item in answer["facets"]["attribute_names"]["values"]}
+    assert names["color"] == PRODUCTS
+    for name in names:
+        shop.find(facets=[name], limit=1)
+
+
 def test_products_in_order_of_price_and_date_are_those_that_are_relevant(shop: Shop) -> None:
     for sort, by, turned in (("price_asc", "price_minor", 1), ("price_desc", "price_minor", -1)):
         browsed = shop.find(sort=sort, limit=100)["hits"]
