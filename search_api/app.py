@@ -32,6 +32,7 @@ from search_api.query_embeddings import QueryEmbeddings
 from search_api.query_parts import QueryPartReader
 from search_api.routes import admin, duplicates, find, health, heat, page, products, regions, search, zero_shot
 from search_api.routes.dependencies import ApiParts
+from search_api.security_headers import SecurityHeaders
 from search_api.service import SearchService
 from search_api.zero_shot import ZeroShotService
 
@@ -115,6 +116,7 @@ def create_app(
     app.state.admin = admin_service
     app.add_middleware(BodyLimit, limits=settings.image_limits(), feed_max_bytes=settings.feed_max_bytes)
     install_problem_handlers(app)
+    app.add_middleware(SecurityHeaders)  # last: outside all that answers
     for module in (search, find, duplicates, zero_shot, regions, heat, products, admin, health, page):
         app.include_router(module.router)
     return app

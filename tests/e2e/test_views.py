@@ -14,6 +14,17 @@ from tests.pictures import DrawnCatalog
 
 _AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
 _NARROW = (360, 740)
+_FORBIDDEN = """() => {
+    const seen = new Set();
+    addEventListener("securitypolicyviolation", (event) => {
+        seen.add(event.effectiveDirective);
+        document.body.dataset.violations = [...seen].sort().join(" ");
+    });
+    const script = document.createElement("script");
+    script.textContent = "document.title = 'hacked'";
+    document.body.append(script);
+    document.body.insertAdjacentHTML("beforeend", '<p style="color: red">planted</p>');
+}"""
 
 
 # ---- what is it?
@@ -150,3 +161,34 @@ def test_views_are_accessible(open_page: PageOpener, shop: DrawnCatalog, dark: b
     page.get_by_text("1 failure").last.click()
     expect(page.get_by_role("row").nth(1)).to_be_visible()
     _checked(page)
+
+
+def test_no_view_violates_the_policy_and_a_violation_would_be_seen(
+    open_page: PageOpener, watch: Watch, shop: DrawnCatalog
+) -> None:
+    page = open_page()
+    page.set_input_files("#file-choose", shop.picture(5))
+    expect(page.locator("#grid[aria-busy=false] .card").first).to_be_visible()
+    tile = page.locator("#grid .tile").first
+    tile.hover()
+    tile.get_by_role("button", name=re.compile("^Why")).click()
+    expect(page.get_by_role("dialog").locator("img.heat")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.locator("#grid .card").first.click()
+    expect(page.get_by_role("dialog").locator(".grid .card").first).to_be_visible()
+    page.keyboard.press("Escape")
+
+    page.goto("/?view=classify&labels=mug, shoe")
+    page.set_input_files("#file-choose", shop.picture(5))
+    expect(page.locator("#classify-answer .bars li")).to_have_count(2)
+    page.goto("/?view=runs")
+    page.get_by_label("Admin key").fill(ADMIN_KEY)
+    page.keyboard.press("Enter")
+    expect(page.locator("#runs-list .run").first).to_be_visible()
+    assert watch.complaints == []
+
+    page.evaluate(_FORBIDDEN)
+    expect(page.locator("body[data-violations='script-src-elem style-src-attr']")).to_be_attached()
+    assert [complaint for complaint in watch.complaints if "policy violated" in complaint]
+    assert page.title() != "hacked"
+    watch.complaints.clear()  # these were wanted

@@ -28,6 +28,7 @@ from indexer.settings import Settings, load_settings
 from indexer.spaces import EmbeddingSpace
 from indexer.store.edge_store import EdgeStore
 from search_api.app import create_app
+from search_api.security_headers import HEADERS
 from tests.embedders import Wrapped
 from tests.pictures import DrawnCatalog, catalog_row, draw_catalog, drawn_picture, encoded, write_feed
 from tests.served import served, wait_for_status
@@ -312,11 +313,51 @@ def test_openapi_describes_what_is_there(client: httpx.Client) -> None:
     assert {"200", "409", "413", "415", "422", "503"} <= set(image["responses"])
 
 
-def test_the_page_is_served_with_its_policy(client: httpx.Client) -> None:
-    response = client.get("/")
-    assert response.status_code == 200
-    assert "default-src 'none'" in response.headers["content-security-policy"]
-    assert client.get("/page/nothing.js").status_code == 404
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/", 200),
+        ("/page/page.js", 200),
+        ("/page/nothing.js", 404),
+        ("/openapi.json", 200),
+        ("/docs", 404),
+        ("/healthz", 200),
+        ("/v1/products/p3", 200),
+        ("/v1/products/p3/images/0", 200),
+        ("/v1/products/p3/images/9", 404),
+        ("/v1/index-runs", 403),
+        ("/v1/search", 405),
+    ],
+)
+def test_every_answer_has_each_security_header_once(client: httpx.Client, path: str, status: int) -> None:
+    response = client.get(path)
+    assert response.status_code == status
+    check_security_headers(response)
+
+
+def test_answers_of_middlewares_have_the_security_headers(data_dir: Path, tiny_embedder: Embedder) -> None:
+    app = create_app(settings_for(data_dir, image_max_bytes=300_000), load_embedder=lambda _: tiny_embedder)
+
+    @app.get("/broken")
+    def broken() -> None:
+        raise RuntimeError("inside")
+
+    with served(app) as client:
+        for response in (client.get("/broken"), by_image(client, b"x" * 400_000, "image/jpeg")):
+            assert response.status_code in {500, 413}
+            check_security_headers(response)
+
+
+def check_security_headers(response: httpx.Response) -> None:
+    assert {name: response.headers.get_list(name) for name in HEADERS} == {name: [HEADERS[name]] for name in HEADERS}
+
+
+def test_the_policy_lets_nothing_in_but_this_origins_files_and_pictures() -> None:
+    policy = dict(part.split(" ", 1) for part in HEADERS["Content-Security-Policy"].split("; "))
+    assert policy.pop("default-src") == "'none'"
+    assert {policy.pop(name) for name in ("form-action", "base-uri", "frame-ancestors")} == {"'none'"}
+    assert policy.pop("img-src") == "'self' blob: data: https: http:"
+    assert policy == dict.fromkeys(("script-src", "style-src", "connect-src"), "'self'")
 
 
 def test_hostile_files_make_no_server_error(client: httpx.Client, shared_data: Path) -> None:
