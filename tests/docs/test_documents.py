@@ -128,8 +128,22 @@ def test_paths_and_links_in_documents_exist(document: Path) -> None:
     text = document.read_text("utf-8")
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
         assert (document.parent / target).exists(), target
-    for path in re.findall(r"`((?:indexer|search_api|configs|tests|benchmarks|docs)/[\w./-]+)`", text):
+    for path in re.findall(r"`((?:indexer|search_api|workers|configs|tests|benchmarks|docs)/[\w./-]+)`", text):
         assert (REPOSITORY / path).exists(), path
+
+
+def test_every_guard_of_the_threat_model_names_modules_that_exist_and_real_settings() -> None:
+    guards = text_of("SECURITY.md").partition("\n## Guards\n")[2].partition("\n## ")[0]
+    rows = [[cell.strip() for cell in row.split("|")] for row in re.findall(r"^\| (.*) \|$", guards, re.MULTILINE)[1:]]
+    assert len(rows) > 15
+    for against, guard, modules in rows:
+        named = re.findall(r"`([^`]+)`", modules)
+        assert named, against
+        assert modules == ", ".join(f"`{path}`" for path in named), against
+        for path in named:
+            assert (REPOSITORY / path).is_file(), path
+        settings = set(re.findall(r"`([a-z]+(?:_[a-z]+)+|host)`", guard)) - {"weights_only"}
+        assert settings <= set(Settings.model_fields), against
 
 
 def test_the_readme_has_its_parts_in_order() -> None:
