@@ -15,6 +15,7 @@ from indexer.processors import share_cores_between_threads
 from indexer.settings import Settings
 from search_api.app import create_app
 from search_api.indexer_process import IndexerProcess
+from search_api.request_ids import log_handler
 from search_api.serving import ApiServer, check_address
 
 
@@ -29,7 +30,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serves until it is stopped; returns 2 if it cannot start."""
-    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    logging.basicConfig(
+        format="%(levelname)s %(name)s: %(message)s%(of_request)s", level=logging.WARNING, handlers=[log_handler()]
+    )
     parsed = build_parser().parse_args(arguments)
     share_cores_between_threads()
     failures: list[VitrineError] = []

@@ -30,6 +30,7 @@ from search_api.problems import install_problem_handlers
 from search_api.product_search import ProductSearch
 from search_api.query_embeddings import QueryEmbeddings
 from search_api.query_parts import QueryPartReader
+from search_api.request_ids import RequestIds
 from search_api.routes import admin, duplicates, find, health, heat, page, products, regions, search, zero_shot
 from search_api.routes.dependencies import ApiParts
 from search_api.security_headers import SecurityHeaders
@@ -116,7 +117,8 @@ def create_app(
     app.state.admin = admin_service
     app.add_middleware(BodyLimit, limits=settings.image_limits(), feed_max_bytes=settings.feed_max_bytes)
     install_problem_handlers(app)
-    app.add_middleware(SecurityHeaders)  # last: outside all that answers
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(RequestIds)  # the last is the outermost: these two see every answer
     for module in (search, find, duplicates, zero_shot, regions, heat, products, admin, health, page):
         app.include_router(module.router)
     return app

@@ -26,6 +26,7 @@ from indexer.indexing.run import IndexOptions, index_feed
 from indexer.processors import share_cores_between_threads
 from indexer.settings import Settings
 from search_api.app import create_app
+from search_api.request_ids import log_handler
 from search_api.serving import ApiServer, check_address
 
 
@@ -39,7 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Draws, indexes and serves; what an earlier call finished is not done again."""
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    logging.basicConfig(format="%(message)s%(of_request)s", level=logging.WARNING, handlers=[log_handler()])
     parsed = build_parser().parse_args(arguments)
     share_cores_between_threads()
     parsed.model = parsed.model or DEMO_MODEL

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from indexer import errors
 from indexer.errors import VitrineError
+from search_api.request_ids import current_request_id
 
 _log = logging.getLogger(__name__)
 PROBLEM_MEDIA_TYPE = "application/problem+json"
@@ -115,6 +116,8 @@ def problem_response(
         headers["Connection"] = "close"  # the rest of the body is not read, so nothing can follow it
     body = {"type": "about:blank", "title": _TITLES.get(status, "Error"), "status": status, "code": code}
     body |= {"detail": detail} | dict(extra or {})
+    if request_id := current_request_id():
+        body["request_id"] = request_id
     return JSONResponse(body, status_code=status, media_type=PROBLEM_MEDIA_TYPE, headers=headers)
 
 

@@ -108,6 +108,7 @@ class Problem(BaseModel):
     code: str = Field(description="Stable; programs may compare it.")
     detail: str
     field: str = Field(default="", description="Of a request that does not fit: where.")
+    request_id: str = Field(default="", description="As in the header X-Request-ID; the server's log has it too.")
 
 
 def image_url(payload: PointPayload) -> str:

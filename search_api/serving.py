@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import socket
 from collections.abc import Callable
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.config import LOGGING_CONFIG
 
 from indexer.errors import ConfigurationError
 from indexer.settings import Settings
+from search_api.request_ids import OfRequest
 
 _GRACE_S = 10
 
@@ -47,6 +51,7 @@ class ApiServer:
             host=settings.host,
             port=settings.port,
             log_level=log_level,
+            log_config=_log_config(),
             timeout_graceful_shutdown=_GRACE_S,
         )
         self._server = uvicorn.Server(config)
@@ -66,3 +71,14 @@ class ApiServer:
             self._server.run()
         except KeyboardInterrupt:
             return  # uvicorn ends in order and then raises the signal that it was sent
+
+
+def _log_config() -> dict[str, Any]:
+    """The server's own, with the request's id at the end of each line."""
+    config = copy.deepcopy(LOGGING_CONFIG)
+    config["filters"] = {"of_request": {"()": OfRequest}}
+    for handler in config["handlers"].values():
+        handler["filters"] = ["of_request"]
+    for formatter in config["formatters"].values():
+        formatter["fmt"] += "%(of_request)s"
+    return config

@@ -30,7 +30,7 @@ class ApiProblem(ApiError):
         code: stable, see docs/errors.md; empty where the answer came from something else, such as a proxy.
         detail: what is wrong and what helps, for people.
         field: which field of the request it is about; empty if it is about none.
-        request_id: of the header ``X-Request-ID``, which proxies set; empty without.
+        request_id: of the header ``X-Request-ID``; the server's log has it too. Empty if a proxy dropped it.
         retry_after_s: how long the API asks to wait; None if it does not.
     """
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import logging
+import re
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -28,6 +30,7 @@ from indexer.settings import Settings, load_settings
 from indexer.spaces import EmbeddingSpace
 from indexer.store.edge_store import EdgeStore
 from search_api.app import create_app
+from search_api.request_ids import log_handler
 from search_api.security_headers import HEADERS
 from tests.embedders import Wrapped
 from tests.pictures import DrawnCatalog, catalog_row, draw_catalog, drawn_picture, encoded, write_feed
@@ -350,6 +353,54 @@ def test_answers_of_middlewares_have_the_security_headers(data_dir: Path, tiny_e
 
 def check_security_headers(response: httpx.Response) -> None:
     assert {name: response.headers.get_list(name) for name in HEADERS} == {name: [HEADERS[name]] for name in HEADERS}
+
+
+@pytest.mark.parametrize("given", ["r-17", "a" * 64, "0af7651916cd43dd8448eb211c80319c", "Root=1-67891233-abcdef"])
+def test_a_sane_request_id_is_kept(client: httpx.Client, given: str) -> None:
+    for path in ("/healthz", "/", "/v1/products/nothing"):
+        assert client.get(path, headers={"X-Request-ID": given}).headers.get_list("x-request-id") == [given]
+    response = client.get("/v1/products/nothing", headers={"X-Request-ID": given})
+    assert problem(response, 404, "product_not_found")["request_id"] == given
+
+
+@pytest.mark.parametrize("given", [None, b"", b"a" * 65, b"two words", b"caf\xe9", b'x"y', b"a\tb", b"<b>", b"x,y"])
+def test_other_request_ids_are_replaced_by_one_made_here(client: httpx.Client, given: bytes | None) -> None:
+    headers = {} if given is None else {b"X-Request-ID": given}
+    made = [client.get("/v1/products/nothing", headers=headers) for _ in range(2)]
+    ids = [problem(response, 404, "product_not_found")["request_id"] for response in made]
+    assert ids == [response.headers["x-request-id"] for response in made]
+    assert all(re.fullmatch("[0-9a-f]{16}", one) for one in ids)
+    assert ids[0] != ids[1]
+
+
+def test_what_is_logged_for_a_request_ends_with_its_id(data_dir: Path, tiny_embedder: Embedder) -> None:
+    app = create_app(settings_for(data_dir, image_max_bytes=300_000), load_embedder=lambda _: tiny_embedder)
+    inside = logging.getLogger("tests.inside")
+
+    @app.get("/broken")
+    def broken() -> None:  # runs in a thread
+        inside.warning("halfway")
+        raise RuntimeError("inside")
+
+    lines = io.StringIO()
+    handler = log_handler()
+    assert isinstance(handler, logging.StreamHandler)
+    handler.setStream(lines)
+    handler.setFormatter(logging.Formatter("%(name)s: %(message)s%(of_request)s"))
+    logging.getLogger().addHandler(handler)
+    try:
+        with served(app) as client:
+            response = client.get("/broken", headers={"X-Request-ID": "r-18"})
+            too_large = by_image(client, b"x" * 400_000, "image/jpeg")
+        inside.warning("after")
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert problem(response, 500, "internal_error")["request_id"] == "r-18"
+    assert problem(too_large, 413, "image_too_large")["request_id"] == too_large.headers["x-request-id"]
+    logged = lines.getvalue().splitlines()
+    assert "tests.inside: halfway [r-18]" in logged
+    assert "search_api.problems: GET /broken failed [r-18]" in logged
+    assert logged[-1] == "tests.inside: after"
 
 
 def test_the_policy_lets_nothing_in_but_this_origins_files_and_pictures() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -177,6 +178,12 @@ def shop(tmp_path_factory: pytest.TempPathFactory, tiny_model: str) -> Iterator[
         done = opened.run_done(run["id"])
         assert (done["state"], done["fraction"], done["counts"]["products"]) == ("finished", 1.0, 12)
         yield opened
+
+
+def test_the_access_log_names_the_request(shop: EventShop) -> None:
+    shop.client.get("/v1/products/logged", headers={"X-Request-ID": "r-19"})
+    log = (shop.data_dir.parent / "api.log").read_text()
+    assert re.search(r'"GET /v1/products/logged HTTP/1.1" 404 Not Found \[r-19\]$', log, re.MULTILINE), log[-2000:]
 
 
 def test_a_product_that_is_put_can_be_found_by_its_photo(shop: EventShop) -> None:
