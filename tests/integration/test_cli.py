@@ -216,7 +216,7 @@ def test_every_setting_has_a_flag(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_ctrl_c_says_that_nothing_is_lost_and_the_run_resumes(tmp_path: Path, tiny_model: str, run: Run) -> None:
-    catalog = draw_catalog(tmp_path / "many", products=150)
+    catalog = draw_catalog(tmp_path / "many", products=400)
     command = [sys.executable, "-m", "indexer", "index", str(catalog.feed), "--batch-products", "2"]
     command += ["--data-dir", str(tmp_path / "data"), "--model", tiny_model]
     process = subprocess.Popen(
@@ -233,7 +233,7 @@ def test_ctrl_c_says_that_nothing_is_lost_and_the_run_resumes(tmp_path: Path, ti
     assert "Finished batches are kept" in err
     assert "Traceback" not in err
     code, out, _ = run("index", catalog.feed, "--batch-products", "2")
-    assert (code, "150 products" in out) == (0, True)
+    assert (code, "400 products" in out) == (0, True)
     assert len(json.loads(run("status", "--json")[1])["runs"]) == 1
 
 

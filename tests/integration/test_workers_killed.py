@@ -114,7 +114,8 @@ def test_a_dispatcher_killed_in_mid_dispatch_goes_on_where_it_was(
     assert done.returncode == 0, done.stderr + fleet.logs()
     record = check_exact(fleet, tiny_embedder, PRODUCTS)
     assert record.counts.embedded == PRODUCTS
-    assert host.requests["slow"] == PRODUCTS  # no batch was sent twice, but for one between its message and its mark
+    # no batch was sent twice, but for the one that each kill may have caught between its message and its mark
+    assert PRODUCTS <= host.requests["slow"] <= PRODUCTS + len(seen) * BATCH
     with fleet.opened() as opened:
         assert sum(run.plan.feed == str(feed) for run in opened.ledger.runs()) == 1
 
@@ -152,6 +153,7 @@ def test_a_store_that_refuses_for_a_while_only_delays(
     fleet.wait_for_run(lambda run: run.plan.feed == str(feed) and run.batches >= 3, "batches")
     before = put_off(fleet)
     proxy.refuse()
+    time.sleep(30)
     wait_for(lambda: put_off(fleet) > before, "batches to wait beyond what the store's adapter tries by itself")
     assert proxy.refused > 0
     proxy.refusing.clear()
