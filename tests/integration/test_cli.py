@@ -219,8 +219,15 @@ def test_ctrl_c_says_that_nothing_is_lost_and_the_run_resumes(tmp_path: Path, ti
     catalog = draw_catalog(tmp_path / "many", products=400)
     command = [sys.executable, "-m", "indexer", "index", str(catalog.feed), "--batch-products", "2"]
     command += ["--data-dir", str(tmp_path / "data"), "--model", tiny_model]
+    # tests that a shell runs in the background ignore the signal, and hand that down; a person's shell does not
     process = subprocess.Popen(
-        command, cwd=REPOSITORY, env=program_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=REPOSITORY,
+        env=program_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no other thread takes locks
     )
     deadline_s = time.monotonic() + 100
     while not list((tmp_path / "data").glob("store/collections/*/collection.json")):
