@@ -113,9 +113,12 @@ def test_a_dispatcher_killed_in_mid_dispatch_goes_on_where_it_was(
     done = fleet.run_indexer("index", feed, *few)
     assert done.returncode == 0, done.stderr + fleet.logs()
     record = check_exact(fleet, tiny_embedder, PRODUCTS)
-    assert record.counts.embedded == PRODUCTS
-    # no batch was sent twice, but for the one that each kill may have caught between its message and its mark
-    assert PRODUCTS <= host.requests["slow"] <= PRODUCTS + len(seen) * BATCH
+    # no batch was sent twice, but for the one that each kill may have caught between its message and its mark; who has
+    # it second may find the pictures of who had it first, and a picture that is slow under load is asked for again
+    again = len(seen) * BATCH
+    assert record.counts.embedded >= PRODUCTS - again
+    assert PRODUCTS <= host.requests["slow"] <= PRODUCTS + 2 * again
+    assert 2 * again < seen[-1] * BATCH, "a dispatcher that began anew would not be told"
     with fleet.opened() as opened:
         assert sum(run.plan.feed == str(feed) for run in opened.ledger.runs()) == 1
 
