@@ -68,11 +68,11 @@ class DuplicateSearch:
             ImageError, EmbedderError, StoreError, Overloaded
         """
         reader, space_id = self._service.reader(), self._service.space_id
-        embedding, digest, threshold, status = await asyncio.gather(
+        embedding, digest, threshold, collection = await asyncio.gather(
             self._queries.of_image(data),
             self._queries.digest(data),
             self._knowledge.copy_threshold(),
-            reader.status(),
+            reader.collection_name(),
         )
         vector = embedding.vector
         same_file, nearest = await asyncio.gather(
@@ -87,7 +87,7 @@ class DuplicateSearch:
         same, others = same[:limit], others[:limit]
         points = await _payloads(reader, [*same, *others])
         notes = (_MOST_COPIES_NOTE,) if full else ()
-        return FoundDuplicates(tuple(same), tuple(others), points, threshold, notes, status.collection, space_id)
+        return FoundDuplicates(tuple(same), tuple(others), points, threshold, notes, collection, space_id)
 
 
 def _one_each(points: Sequence[RankedPoint]) -> list[RankedPoint]:

@@ -137,7 +137,7 @@ class ProductSearch:
         where = store_filter(query.filter, attributes)
         cursor_key = self._cursor_key(query, photos, space_id)
         cursor = _cursor_of(query, cursor_key)
-        read, status = await asyncio.gather(self._parts.read(query, photos), reader.status())
+        read, collection = await asyncio.gather(self._parts.read(query, photos), reader.collection_name())
         composed = await self._composed(read.parts)
         embedded_s = time.perf_counter()
         meaning, untold = await self._meaning(composed)
@@ -176,7 +176,7 @@ class ProductSearch:
             query.cursor is None,
             cursor_key,
             notes,
-            status.collection,
+            collection,
             space_id,
             embed_ms=(embedded_s - start_s) * 1000,
             search_ms=(searched_s - embedded_s) * 1000,

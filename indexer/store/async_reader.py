@@ -69,6 +69,10 @@ class AsyncCollectionReader(Protocol):
         """See ``CollectionReader``."""
         ...
 
+    async def collection_name(self) -> str:
+        """See ``CollectionReader``."""
+        ...
+
     async def status(self) -> CollectionStatus:
         """See ``CollectionReader``."""
         ...

@@ -52,11 +52,6 @@ class ShardQuestions:
         """Of the vectors."""
         return self._status.space
 
-    @property
-    def collection(self) -> str:
-        """Physical name."""
-        return self._status.collection
-
     def search(self, query: SearchQuery) -> SearchAnswer:
         """See ``CollectionReader``."""
         where = query.condition()
@@ -135,6 +130,10 @@ class ShardQuestions:
     def vectors(self, ids: Sequence[UUID]) -> Mapping[UUID, Vectors]:
         """See ``CollectionReader``."""
         return self._shard.vectors(ids) if ids else {}
+
+    def collection_name(self) -> str:
+        """See ``CollectionReader``."""
+        return self._status.collection
 
     def status(self) -> CollectionStatus:
         """See ``CollectionReader``."""

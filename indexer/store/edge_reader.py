@@ -61,7 +61,7 @@ class EdgeCollectionReader(ShardQuestions):
 
     def annotation(self, name: str) -> Mapping[str, Any] | None:
         """See ``CollectionReader``."""
-        return self._folders.annotation(self.collection, name)
+        return self._folders.annotation(self.collection_name(), name)
 
     def refresh(self) -> None:
         """See ``CollectionReader``; what is published does not change."""
@@ -144,7 +144,12 @@ class EdgeReader:
     def annotation(self, name: str) -> Mapping[str, Any] | None:
         """See ``CollectionReader``."""
         with self._generation() as questions:
-            return self._folders.annotation(questions.collection, name)
+            return self._folders.annotation(questions.collection_name(), name)
+
+    def collection_name(self) -> str:
+        """See ``CollectionReader``."""
+        with self._generation() as questions:
+            return questions.collection_name()
 
     def status(self) -> CollectionStatus:
         """See ``CollectionReader``."""

@@ -153,8 +153,12 @@ class CollectionReader(Protocol):
         """What the collection was annotated with under a name, None if it was not; see ``VectorStore.annotate``."""
         ...
 
+    def collection_name(self) -> str:
+        """Physical name of the collection that answers now; takes no more than knowing it."""
+        ...
+
     def status(self) -> CollectionStatus:
-        """Facts about the collection behind the alias now."""
+        """Facts about the collection behind the alias now; counts, so it is no part of a search."""
         ...
 
     def refresh(self) -> None:

@@ -166,6 +166,11 @@ class CollectionQuestions:
         """See ``CollectionReader``."""
         return (yield from asked(self._calls.annotation(self._collection, name)))
 
+    def collection_name(self) -> Conversation[str]:
+        """See ``CollectionReader``."""
+        return self._collection
+        yield  # nothing is asked, yet it is a conversation as the others are
+
     def status(self) -> Conversation[CollectionStatus]:
         """See ``CollectionReader``."""
         there = yield from asked(self._calls.describe(self._collection))

@@ -79,6 +79,10 @@ class Questions(Protocol):
         """See ``CollectionReader``."""
         ...
 
+    def collection_name(self) -> Conversation[str]:
+        """See ``CollectionReader``."""
+        ...
+
     def status(self) -> Conversation[CollectionStatus]:
         """See ``CollectionReader``."""
         ...
@@ -149,6 +153,10 @@ class AliasQuestions:
     def annotation(self, name: str) -> Conversation[Mapping[str, Any] | None]:
         """See ``CollectionReader``."""
         return self._ask(lambda questions: questions.annotation(name))
+
+    def collection_name(self) -> Conversation[str]:
+        """See ``CollectionReader``."""
+        return self._collection()
 
     def status(self) -> Conversation[CollectionStatus]:
         """See ``CollectionReader``."""

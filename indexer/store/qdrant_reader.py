@@ -81,6 +81,10 @@ class QdrantReader:
         """See ``CollectionReader``."""
         return self._gateway.converse(self._questions.annotation(name))
 
+    def collection_name(self) -> str:
+        """See ``CollectionReader``."""
+        return self._gateway.converse(self._questions.collection_name())
+
     def status(self) -> CollectionStatus:
         """See ``CollectionReader``."""
         return self._gateway.converse(self._questions.status())
@@ -148,6 +152,10 @@ class AsyncQdrantReader:
     async def annotation(self, name: str) -> Mapping[str, Any] | None:
         """See ``CollectionReader``."""
         return await self._gateway.converse(self._questions.annotation(name))
+
+    async def collection_name(self) -> str:
+        """See ``CollectionReader``."""
+        return await self._gateway.converse(self._questions.collection_name())
 
     async def status(self) -> CollectionStatus:
         """See ``CollectionReader``."""

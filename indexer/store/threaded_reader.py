@@ -84,6 +84,10 @@ class ThreadedReader:
         """See ``CollectionReader``."""
         return await self._asked(lambda: self._reader.annotation(name))
 
+    async def collection_name(self) -> str:
+        """See ``CollectionReader``."""
+        return await self._asked(self._reader.collection_name)
+
     async def status(self) -> CollectionStatus:
         """See ``CollectionReader``."""
         return await self._asked(self._reader.status)

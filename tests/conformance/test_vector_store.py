@@ -262,7 +262,8 @@ def test_an_unchanged_run_publishes_nothing(store: VectorStore, alias: Alias) ->
     assert writer.product_points(["p1"])["p1"][0].payload.title == "Title of p1"
     assert not writer.publish()
     writer.close()
-    assert store.reader(alias).status().collection == collection
+    reader = store.reader(alias)
+    assert (reader.status().collection, reader.collection_name()) == (collection, collection)
 
 
 def test_another_space_is_refused_by_name(store: VectorStore, catalog: str, alias: Alias) -> None:
@@ -520,6 +521,7 @@ def test_the_reader_of_an_event_loop_answers_as_the_blocking_one(store: VectorSt
         for point in points:
             np.testing.assert_allclose(vectors[point.id], point.vector, atol=1e-6)
         assert await reader.status() == blocking.status()
+        assert await reader.collection_name() == blocking.collection_name()
         store.promote(alias, fill(store, alias, made_up_point("new", 0, seed=77)))
         await asyncio.to_thread(reader.refresh)
         assert set(await reader.product_points(["new", "p1"])) == {"new"}
