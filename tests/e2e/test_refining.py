@@ -283,7 +283,6 @@ def test_nothing_close_and_notes_are_told(open_page: PageOpener) -> None:
     expect(page.get_by_text("The words were not looked up.")).to_be_visible()
     expect(page.locator("#announcer")).to_contain_text("None of them is close")
     expect(page.locator("#grid .card")).to_have_count(_PAGE_SIZE)
-    page.unroute_all(behavior="ignoreErrors")
 
 
 def test_nothing_moves_while_it_loads(open_page: PageOpener, shop: DrawnCatalog) -> None:
