@@ -14,6 +14,7 @@ from indexer.errors import VitrineError
 from indexer.settings import Settings
 from indexer.store.port import Alias
 from search_api.admin import AdminKey, AdminParts, AdminService
+from search_api.authentication import Authentication
 from search_api.body_limit import BodyLimit
 from search_api.catalog_knowledge import CatalogKnowledge
 from search_api.duplicates import DuplicateSearch
@@ -116,6 +117,7 @@ def create_app(
     app.state.admin_key = AdminKey(settings.admin_key.get_secret_value())
     app.state.admin = admin_service
     app.add_middleware(BodyLimit, limits=settings.image_limits(), feed_max_bytes=settings.feed_max_bytes)
+    app.add_middleware(Authentication)
     install_problem_handlers(app)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestIds)  # the last is the outermost: these two see every answer
