@@ -26,7 +26,7 @@ COPY configs configs
 COPY indexer indexer
 COPY workers workers
 COPY search_api search_api
-RUN /opt/vitrine/bin/pip install -c constraints.txt ".[heic,openvino]"
+RUN /opt/vitrine/bin/pip install -c constraints.txt ".[heic,openvino,tracing]"
 
 FROM ${BASE_IMAGE}
 RUN useradd --uid 10001 --create-home --shell /usr/sbin/nologin vitrine \

@@ -1,0 +1,1 @@
+"""What is going on, made visible: figures for Prometheus, traces, and log lines that programs can read."""
