@@ -11,7 +11,7 @@ import numpy as np
 
 from indexer.calibration.model import ANNOTATION, Calibration
 from indexer.errors import QueryNotPossible, QueryTextEmpty
-from indexer.points import Vectors
+from indexer.points import CATEGORY_SEPARATOR, Vectors
 from indexer.search.collapse import copy_threshold
 from indexer.search.compose import CatalogGeometry, ValueGroup
 from indexer.store.async_reader import AsyncCollectionReader
@@ -145,8 +145,8 @@ class CatalogKnowledge:
     async def _leaf_categories(self) -> list[str]:
         counts = await self._reader().facet(FacetQuery("category_path", None, _MAX_NAMES))
         paths = [str(item.value) for item in counts]
-        inner = {path.rpartition(" > ")[0] for path in paths}
-        return [path.rpartition(" > ")[2] for path in paths if path not in inner][:_MAX_VALUES]
+        inner = {path.rpartition(CATEGORY_SEPARATOR)[0] for path in paths}
+        return [path.rpartition(CATEGORY_SEPARATOR)[2] for path in paths if path not in inner][:_MAX_VALUES]
 
     async def _value_group(self, name: str, values: Sequence[str]) -> ValueGroup | None:
         vectors = await self._embedded(values)

@@ -27,7 +27,7 @@ from indexer.search.hits import (
 from indexer.store.async_reader import AsyncCollectionReader
 from indexer.store.filters import Filter
 from indexer.store.queries import NearestQuery, Order, OrderedAfter, OrderedQuery
-from indexer.store.ranking import GroupBy, RankedGroup, RankedPoint, grouped
+from indexer.store.ranking import GroupBy, RankedGroup, RankedPoint, grouped, unscored
 from search_api.find_words import WordSearch
 
 Sort = Literal["relevance", "price_asc", "price_desc", "newest"]
@@ -189,7 +189,7 @@ class CatalogRanking:
 
     async def _made(self, cursor: Cursor, taken: Sequence[StoredPoint], limit: int) -> HitPage:
         page = taken[:limit]
-        hits = tuple(RankedHit(RankedGroup((_ranked(point),))) for point in page)
+        hits = tuple(RankedHit(RankedGroup((unscored(point),))) for point in page)
         total = None
         if self._wish.group_by == "product" and self._wish.collapse is None:
             total = await self._reader.count_products(self._wish.where)
@@ -205,11 +205,6 @@ class CatalogRanking:
         payload = point.payload
         name = group_name(payload.product_id, payload.item_group_id, self._wish.group_by)
         return frozenset((name, f"s{payload.image_sha256}")) if self._wish.collapse is not None else frozenset((name,))
-
-
-def _ranked(point: StoredPoint) -> RankedPoint:
-    payload = point.payload
-    return RankedPoint(point.id, payload.product_id, payload.position, 0.0, payload.item_group_id)
 
 
 def _write_place(after: OrderedAfter) -> str:

@@ -15,7 +15,7 @@ from indexer.search.hits import RankedHit
 from indexer.store.async_reader import AsyncCollectionReader
 from indexer.store.filters import AnyOf, Filter, both
 from indexer.store.queries import LexicalQuery, NearestQuery, OrderedQuery
-from indexer.store.ranking import GroupBy, RankedGroup, RankedPoint, grouped, in_order
+from indexer.store.ranking import GroupBy, RankedGroup, RankedPoint, grouped, in_order, unscored
 
 _MOST_IDENTIFIED = 100
 _MOST_PICTURES = 4096
@@ -111,12 +111,7 @@ class WordSearch:
             own = [place[name] for name in point.payload.identifiers if name in place]
             return min(own, default=len(guesses)), point.payload.product_id
 
-        return tuple(_ranked(point) for point in sorted(points, key=first))
-
-
-def _ranked(point: StoredPoint) -> RankedPoint:
-    payload = point.payload
-    return RankedPoint(point.id, payload.product_id, payload.position, 0.0, payload.item_group_id)
+        return tuple(unscored(point) for point in sorted(points, key=first))
 
 
 def _hits(order: Sequence[FusedHit], pictures: Sequence[RankedPoint], group_by: GroupBy) -> tuple[RankedHit, ...]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from indexer.errors import ProductImageNotFound, ProductNotFound, QueryTextEmpty, QueryTextTooLong
+from indexer.errors import ProductImageNotFound
 from indexer.points import StoredPoint
 from indexer.regions.box import Box
 from indexer.search.compose import PartKind, QueryPart
@@ -15,6 +14,9 @@ from indexer.store.async_reader import AsyncCollectionReader
 from search_api.find_schemas import FindQuery, PhotoPart, TextPart
 from search_api.photo_regions import ChosenPart, PhotoRegions
 from search_api.query_embeddings import QueryEmbeddings
+from search_api.query_text import check_query_text
+from search_api.service import unknown_product
+from search_api.side_by_side import all_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ class QueryPartReader:
             ImageError, EmbedderError, QueryError, StoreError, Overloaded
         """
         for text in (*query.texts, *query.negative_texts):
-            self._check(text.text)
+            check_query_text(text.text, self._max_text_chars)
         products = [_Named("product", item.product_id, item.position, item.weight) for item in query.products]
         liked = [_Named("liked", item.product_id, None, item.weight) for item in query.liked]
         disliked = [_Named("disliked", item.product_id, None, item.weight) for item in query.disliked]
@@ -86,18 +88,10 @@ class QueryPartReader:
             *(self._text("negative_text", part) for part in query.negative_texts),
             self._products(named),
         ]
-        found = [part for parts in await _all_of(work) for part in parts]
+        found = [part for parts in await all_of(work) for part in parts]
         order = ("photo", "product", "text", "liked", "disliked", "negative_text")
         parts = tuple(sorted(found, key=lambda part: order.index(part.kind)))
         return ReadParts(parts, tuple(chosen[number] for number in range(len(photos))))
-
-    def _check(self, text: str) -> None:
-        if not text.strip():
-            raise QueryTextEmpty("A text is empty.", "Type a word, or leave the text out.")
-        if len(text) > self._max_text_chars:
-            raise QueryTextTooLong(
-                f"A text has {len(text)} characters; the limit is {self._max_text_chars}.", "Say it shorter."
-            )
 
     async def _photo(
         self, number: int, data: bytes, part: PhotoPart, chosen: dict[int, ChosenPart]
@@ -117,7 +111,7 @@ class QueryPartReader:
         vectors = await self._reader().vectors([point.id for point in chosen])
         for item, point in zip(named, chosen, strict=True):
             if point.id not in vectors:
-                raise _unknown(item.product_id)  # removed between the two calls
+                raise unknown_product(item.product_id)  # removed between the two calls
         return [
             QueryPart(item.kind, item.product_id, vectors[point.id], item.weight)
             for item, point in zip(named, chosen, strict=True)
@@ -126,26 +120,10 @@ class QueryPartReader:
 
 def _point_of(item: _Named, points: Sequence[StoredPoint]) -> StoredPoint:
     if not points:
-        raise _unknown(item.product_id)
+        raise unknown_product(item.product_id)
     if item.position is None:
         return points[0]
     for point in points:
         if point.payload.position == item.position:
             return point
     raise ProductImageNotFound(f"The product {item.product_id!r} has no indexed picture {item.position}.")
-
-
-def _unknown(product_id: str) -> ProductNotFound:
-    return ProductNotFound(f"There is no product {product_id!r} in the index.")
-
-
-async def _all_of(work: Sequence[Coroutine[Any, Any, Sequence[QueryPart]]]) -> list[Sequence[QueryPart]]:
-    """All results; the first failure ends the rest."""
-    tasks = [asyncio.ensure_future(item) for item in work]
-    try:
-        return await asyncio.gather(*tasks)
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from indexer.errors import ProductNotFound, QueryTextEmpty, QueryTextTooLong
+from indexer.errors import ProductNotFound
 from indexer.points import StoredPoint, Vectors
 from indexer.processors import available_cores
 from indexer.store.async_reader import AsyncCollectionReader
@@ -18,6 +18,7 @@ from indexer.store.queries import SearchAnswer, SearchQuery
 from search_api.embedding_source import EmbeddingSource
 from search_api.model_gate import ModelGate
 from search_api.query_embeddings import EmbeddingFigures, QueryEmbedding, QueryEmbeddings
+from search_api.query_text import check_query_text
 
 _T = TypeVar("_T")
 
@@ -99,12 +100,7 @@ class SearchService:
         Raises:
             QueryError, EmbedderError, StoreError, Overloaded
         """
-        if not text.strip():
-            raise QueryTextEmpty("The text is empty.", "Type a word.")
-        if len(text) > self._max_text_chars:
-            raise QueryTextTooLong(
-                f"The text has {len(text)} characters; the limit is {self._max_text_chars}.", "Say it shorter."
-            )
+        check_query_text(text, self._max_text_chars)
         clock = _Clock()
         return await self._found(await self._queries.of_text(text), page, clock)
 
@@ -118,7 +114,7 @@ class SearchService:
         main = (await self.product(product_id))[0]
         vectors = await self.reader().vectors([main.id])
         if main.id not in vectors:
-            raise _unknown(product_id)  # removed between the two calls
+            raise unknown_product(product_id)  # removed between the two calls
         embedding = QueryEmbedding(vectors[main.id], EmbeddingSource.INDEX)
         return await self._found(embedding, page, clock, exclude_product_id=product_id)
 
@@ -139,7 +135,7 @@ class SearchService:
         """
         found = await self.reader().product_points([product_id])
         if product_id not in found:
-            raise _unknown(product_id)
+            raise unknown_product(product_id)
         return found[product_id]
 
     async def check(self) -> tuple[str, str]:
@@ -215,5 +211,6 @@ class SearchService:
         )
 
 
-def _unknown(product_id: str) -> ProductNotFound:
+def unknown_product(product_id: str) -> ProductNotFound:
+    """The error for a product that is not in the index."""
     return ProductNotFound(f"There is no product {product_id!r} in the index.")

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 
-from indexer.errors import QueryTextEmpty, QueryTextTooLong
 from indexer.points import Vectors
 from indexer.prompts import SLOT
 from indexer.zero_shot import averaged, score_labels
 from search_api.model_gate import ModelGate
 from search_api.query_embeddings import QueryEmbeddings
+from search_api.query_text import check_query_text
+from search_api.side_by_side import some_at_once
 
-_T = TypeVar("_T")
-_R = TypeVar("_R")
 _TEXTS_AT_ONCE = 16
 """Of one request: enough to fill the model's batches, and few enough that other requests find places in its queue."""
 _PHOTOS_AT_ONCE = 4
@@ -75,10 +72,10 @@ class ZeroShotService:
         """
         prompts = [template.replace(SLOT, label) for label in labels for template in templates]
         for prompt in prompts:
-            self._check(prompt)
+            check_query_text(prompt, self._max_text_chars)
         # the photo first: what cannot be decoded needs no labels
         picture = (await self._queries.of_image(photo)).vector
-        vectors = await _some_at_once(prompts, self._of_text, _TEXTS_AT_ONCE)
+        vectors = await some_at_once(prompts, self._of_text, _TEXTS_AT_ONCE)
         by_label = np.stack(vectors).reshape(len(labels), len(templates), -1)
         scores = score_labels(
             picture[None, :], np.stack([averaged(own) for own in by_label]), self._gate.embedder.label_scale
@@ -100,7 +97,7 @@ class ZeroShotService:
         Raises:
             ImageError, EmbedderError, Overloaded
         """
-        return self._embeddings(await _some_at_once(photos, self._of_image, _PHOTOS_AT_ONCE))
+        return self._embeddings(await some_at_once(photos, self._of_image, _PHOTOS_AT_ONCE))
 
     async def embed_texts(self, texts: Sequence[str]) -> Embeddings:
         """Vectors of texts.
@@ -109,8 +106,8 @@ class ZeroShotService:
             QueryError, EmbedderError, Overloaded
         """
         for text in texts:
-            self._check(text)
-        return self._embeddings(await _some_at_once(texts, self._of_text, _TEXTS_AT_ONCE))
+            check_query_text(text, self._max_text_chars)
+        return self._embeddings(await some_at_once(texts, self._of_text, _TEXTS_AT_ONCE))
 
     def _embeddings(self, vectors: Sequence[Vectors]) -> Embeddings:
         return Embeddings(np.stack(vectors), self._gate.space_id)
@@ -120,30 +117,3 @@ class ZeroShotService:
 
     async def _of_text(self, text: str) -> Vectors:
         return (await self._queries.of_text(text)).vector
-
-    def _check(self, text: str) -> None:
-        if not text.strip():
-            raise QueryTextEmpty("A text is empty.", "Type a word.")
-        if len(text) > self._max_text_chars:
-            raise QueryTextTooLong(
-                f"The text {text[:40]!r}... has {len(text)} characters; the limit is {self._max_text_chars}.",
-                "Say it shorter.",
-            )
-
-
-async def _some_at_once(items: Sequence[_T], work: Callable[[_T], Awaitable[_R]], most: int) -> list[_R]:
-    """What work makes of each item, in their order, with so many under way at a time; the first error ends it all."""
-    places = asyncio.Semaphore(most)
-
-    async def one(item: _T) -> _R:
-        async with places:
-            return await work(item)
-
-    tasks = [asyncio.ensure_future(one(item)) for item in items]
-    try:
-        return list(await asyncio.gather(*tasks))
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise

@@ -54,6 +54,12 @@ def ranked_point(identity: UUID, score: float, payload: Mapping[str, Any]) -> Ra
     return RankedPoint(identity, payload["product_id"], payload["position"], score, group)
 
 
+def unscored(point: StoredPoint) -> RankedPoint:
+    """A point that was found by something else than a score; it has score 0."""
+    payload = point.payload
+    return RankedPoint(point.id, payload.product_id, payload.position, 0.0, payload.item_group_id)
+
+
 @dataclass(frozen=True, slots=True)
 class RankedGroup:
     """Points that are one hit.

@@ -41,6 +41,7 @@ from search_api.admin_schemas import (
 )
 from search_api.routes.dependencies import Parts, problems
 from search_api.routes.products import ProductId as ProductIdInPath
+from search_api.routes.uploads import media_type
 
 _T = TypeVar("_T")
 _MAX_ORDER_BYTES = 64_000
@@ -117,8 +118,7 @@ def delete_product(
 @router.post("/v1/index-runs", status_code=202, responses=problems(401, 403, 413, 422, 503), openapi_extra=_RUN_BODY)
 async def request_run(request: Request, admin: Admin) -> IndexRunAnswer:
     """Asks for a feed to be indexed: one that lies in feeds_dir, or one that is uploaded into it."""
-    media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if media_type == "multipart/form-data":
+    if media_type(request) == "multipart/form-data":
         order = await _uploaded(request, admin)
     else:
         order = _order(await _short_body(request))

@@ -12,12 +12,13 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
-from indexer.errors import ImageEmpty, ImageTooLarge, QueryNotPossible
+from indexer.errors import ImageEmpty, QueryNotPossible
 from indexer.images.limits import ImageLimits
 from search_api.departures import unless_gone
 from search_api.find_answer import find_response
 from search_api.find_schemas import MAX_PHOTOS, FindQuery, FindResponse, PhotoPart
 from search_api.routes.dependencies import Parts, problems
+from search_api.routes.uploads import check_size, file_bytes, media_type
 
 router = APIRouter(prefix="/v1", tags=["search"])
 
@@ -55,8 +56,7 @@ async def find_products(request: Request, parts: Parts) -> Response:
     As `application/json`, or as `multipart/form-data` with that JSON in the field `query` and photos in fields that it
     names.
     """
-    media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if media_type == "multipart/form-data":
+    if media_type(request) == "multipart/form-data":
         async with request.form(max_files=MAX_PHOTOS, max_fields=4) as form:
             query = _parsed(FindQuery, form.get(_FORM_FIELD))
             photos = [await _photo(number, part, form, parts.limits) for number, part in enumerate(query.photos)]
@@ -98,7 +98,6 @@ async def _photo(number: int, part: PhotoPart, form: FormData | None, limits: Im
                 f"photos.{number}: the request has no file in a field {part.file!r}.",
                 "Send multipart/form-data with the photo in that field, or its bytes in 'data'.",
             )
-        data = await file.read(limits.max_bytes + 1)
-    if len(data) > limits.max_bytes:
-        raise ImageTooLarge(f"A photo is larger than the limit of {limits.max_megabytes}.", "Send a smaller one.")
+        return await file_bytes(file, limits)
+    check_size(data, limits)
     return data

@@ -10,10 +10,11 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
-from indexer.errors import ImageEmpty, ImageNotAnImage, ImageTooLarge
+from indexer.errors import ImageEmpty
 from indexer.images.limits import ImageLimits
 from search_api.departures import unless_gone
 from search_api.routes.dependencies import Parts, problems
+from search_api.routes.uploads import check_size, file_bytes, media_type, raw_photo
 from search_api.zero_shot_schemas import (
     MAX_LABELS,
     MAX_PHOTOS,
@@ -30,8 +31,7 @@ from search_api.zero_shot_schemas import (
 
 router = APIRouter(prefix="/v1", tags=["zero-shot"])
 
-_LabelsInUrl = Annotated[list[str] | None, Query(description="Beside a raw image body: with commas, or repeated.")]
-_TemplatesInUrl = Annotated[list[str] | None, Query(description="Beside a raw image body; repeated.")]
+_OTHER_BODIES = "multipart/form-data, application/json"
 
 _M = TypeVar("_M", bound=BaseModel)
 _FILE = {"type": "string", "format": "binary"}
@@ -91,11 +91,11 @@ async def classify(
     The photo is a multipart `file` beside the fields `labels` and `templates`, a raw `image/*` body with these in the
     URL, or base64 in JSON.
     """
-    kind = _media_type(request)
+    kind = media_type(request)
     if kind == "application/json":
         body = _valid(ClassifyBody, await request.body())
         photo, query = body.photo, ClassifyQuery(labels=body.labels, templates=body.templates)
-        _check_size(photo, parts.limits)
+        check_size(photo, parts.limits)
     elif kind == "multipart/form-data":
         async with request.form(max_files=1, max_fields=MAX_LABELS + MAX_TEMPLATES) as form:
             (photo,) = await _files(form, parts.limits) or (b"",)
@@ -104,7 +104,7 @@ async def classify(
                 asked["templates"] = given
         query = _valid(ClassifyQuery, asked)
     else:
-        photo = await _raw(request, kind, parts.limits)
+        photo = await raw_photo(request, parts.limits, otherwise=_OTHER_BODIES)
         query = _valid(ClassifyQuery, {"labels": labels or []} | ({"templates": templates} if templates else {}))
     if not photo:
         raise ImageEmpty("The request has no photo.", "Send it in the field 'file'.")
@@ -121,27 +121,23 @@ async def classify(
 @router.post("/embed", response_model=EmbedResponse, responses=problems(413, 415, 422, 503), openapi_extra=_EMBED_BODY)
 async def embed(request: Request, parts: Parts) -> Response:
     """Embeddings of photos (multipart `file`, repeated; a raw `image/*` body; base64 in JSON) or of texts."""
-    kind = _media_type(request)
+    kind = media_type(request)
     asked: EmbedQuery
     if kind == "application/json":
         asked = _valid(EmbedBody, await request.body())
         for photo in asked.photos:
-            _check_size(photo, parts.limits)
+            check_size(photo, parts.limits)
     elif kind == "multipart/form-data":
         async with request.form(max_files=MAX_PHOTOS, max_fields=MAX_TEXTS) as form:
             asked = _valid(EmbedQuery, {"photos": await _files(form, parts.limits), "texts": _texts(form, "texts")})
     else:
-        asked = EmbedQuery(photos=[await _raw(request, kind, parts.limits)])
+        asked = EmbedQuery(photos=[await raw_photo(request, parts.limits, otherwise=_OTHER_BODIES)])
     service = parts.zero_shot
     found = await unless_gone(
         request, service.embed_photos(asked.photos) if asked.photos else service.embed_texts(asked.texts)
     )
     answer = EmbedResponse(vectors=found.vectors.tolist(), space_id=found.space_id, dim=found.vectors.shape[1])
     return Response(answer.model_dump_json(), media_type="application/json")
-
-
-def _media_type(request: Request) -> str:
-    return request.headers.get("content-type", "").split(";")[0].strip().lower()
 
 
 def _valid(model: type[_M], value: bytes | dict[str, Any]) -> _M:
@@ -166,31 +162,4 @@ async def _files(form: FormData, limits: ImageLimits) -> list[bytes]:
     Raises:
         ImageTooLarge: one is larger than allowed.
     """
-    found = []
-    for file in form.getlist("file"):
-        if isinstance(file, UploadFile):
-            data = await file.read(limits.max_bytes + 1)
-            _check_size(data, limits)
-            found.append(data)
-    return found
-
-
-async def _raw(request: Request, kind: str, limits: ImageLimits) -> bytes:
-    """A picture that is the whole body.
-
-    Raises:
-        ImageError: it is no picture's, or too large.
-    """
-    if not kind.startswith("image/") and kind != "application/octet-stream":
-        raise ImageNotAnImage(
-            f"The content type {kind or 'is missing and'} is not taken here.",
-            "Send multipart/form-data, application/json, or the bytes of a picture with their image/* content type.",
-        )
-    data = await request.body()
-    _check_size(data, limits)
-    return data
-
-
-def _check_size(data: bytes, limits: ImageLimits) -> None:
-    if len(data) > limits.max_bytes:
-        raise ImageTooLarge(f"The photo is larger than the limit of {limits.max_megabytes}.", "Send a smaller one.")
+    return [await file_bytes(file, limits) for file in form.getlist("file") if isinstance(file, UploadFile)]
