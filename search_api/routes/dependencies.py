@@ -42,5 +42,5 @@ Parts = Annotated[ApiParts, Depends(parts_of)]
 
 def problems(*statuses: int) -> dict[int | str, dict[str, object]]:
     """The error responses of a route, for OpenAPI."""
-    content = {"application/problem+json": {"schema": Problem.model_json_schema()}}
+    content = {"application/problem+json": {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}}
     return {status: {"content": content, "description": "Problem (RFC 9457)"} for status in statuses}
