@@ -48,9 +48,14 @@
     │   └── WorkerFailed
     ├── EventError                    changes of single products
     │   └── EventsUnavailable         (retryable)
-    ├── AccessError                   who may change the catalog
+    ├── AccessError                   who may do what
+    │   ├── KeyRequired
     │   ├── AdminKeyRequired
-    │   └── AdminDisabled
+    │   ├── ScopeMissing
+    │   ├── AdminDisabled
+    │   ├── KeyNotFound
+    │   ├── KeysUnavailable           (retryable)
+    │   └── AuditUnavailable          (retryable)
     ├── QueryError                    what a searcher asked
     │   ├── QueryTextEmpty
     │   ├── QueryTextTooLong
@@ -372,9 +377,15 @@ class EventsUnavailable(EventError):
 
 
 class AccessError(VitrineError):
-    """Who may change the catalog."""
+    """Who may do what."""
 
     code = "access_error"
+
+
+class KeyRequired(AccessError):
+    """The request has no key that is accepted; why not is not told."""
+
+    code = "key_required"
 
 
 class AdminKeyRequired(AccessError):
@@ -383,10 +394,36 @@ class AdminKeyRequired(AccessError):
     code = "admin_key_required"
 
 
+class ScopeMissing(AccessError):
+    """The key is accepted, but not for this."""
+
+    code = "scope_missing"
+
+
 class AdminDisabled(AccessError):
     """No admin key is configured, so nobody may change the catalog over HTTP."""
 
     code = "admin_disabled"
+
+
+class KeyNotFound(AccessError):
+    """No key of that id."""
+
+    code = "key_not_found"
+
+
+class KeysUnavailable(AccessError):
+    """The file of the keys cannot be read or written now, so no key can be judged."""
+
+    code = "keys_unavailable"
+    retryable = True
+
+
+class AuditUnavailable(AccessError):
+    """The audit log cannot be written now, so nothing that belongs into it is done."""
+
+    code = "audit_unavailable"
+    retryable = True
 
 
 class QueryError(VitrineError):

@@ -161,7 +161,30 @@ class Settings(BaseModel):
     retry_max_s: float = Field(60.0, gt=0, description="Longest wait before any retry.")
 
     admin_key: SecretStr = Field(
-        SecretStr(""), description="Key of the routes that change the catalog; empty: there are none."
+        SecretStr(""), description="A key that may do everything; more are made by: python -m search_api keys create."
+    )
+    open_search: bool = Field(
+        True,
+        description="Whether searches and embeddings need no key. The server then listens on loopback addresses only.",
+    )
+    open_search_anywhere: bool = Field(
+        False,
+        description="Whether open_search may be had on other addresses too, where something in front guards them.",
+    )
+    keys_file: str = Field("", description="File of the API keys; empty: keys.sqlite3 in data_dir.")
+    session_hours: int = Field(
+        12, ge=1, le=8760, description="Hours after which who signed in on the page has to do so again."
+    )
+    audit_max_bytes: int = Field(
+        50_000_000,
+        ge=10_000,
+        description="Size at which the file of the audit log is put aside and a new one begun.",
+    )
+    audit_keep_files: int = Field(
+        9,
+        ge=1,
+        le=999,
+        description="Files of the audit log that are kept beside the current one; older ones are deleted.",
     )
     feeds_dir: str = Field("", description="Folder of the feeds and pictures that may be named over HTTP; empty: none.")
     feed_max_bytes: int = Field(4_000_000_000, ge=1, description="Largest feed that may be uploaded.")
