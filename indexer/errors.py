@@ -53,6 +53,8 @@
     │   ├── AdminKeyRequired
     │   ├── ScopeMissing
     │   ├── AdminDisabled
+    │   ├── TenantRequired
+    │   ├── InstallationOnly
     │   ├── KeyNotFound
     │   ├── KeysUnavailable           (retryable)
     │   └── AuditUnavailable          (retryable)
@@ -404,6 +406,18 @@ class AdminDisabled(AccessError):
     """No admin key is configured, so nobody may change the catalog over HTTP."""
 
     code = "admin_disabled"
+
+
+class TenantRequired(AccessError):
+    """The installation has tenants, and the key is bound to none."""
+
+    code = "tenant_required"
+
+
+class InstallationOnly(AccessError):
+    """This is of all tenants together, and the key is bound to one."""
+
+    code = "installation_only"
 
 
 class KeyNotFound(AccessError):

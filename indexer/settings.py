@@ -52,6 +52,9 @@ class Settings(BaseModel):
 
     data_dir: Path = Field(Path(".data"), description="Folder of the embedded store and the run ledger.")
     catalog: str = Field("products", pattern=r"^[a-z0-9_]{1,40}$", description="Name under which products are indexed.")
+    tenants: bool = Field(
+        False, description="Whether several shops share this installation; each key and command then names its tenant."
+    )
     default_currency: str = Field("", description="ISO 4217 code for feed prices that name none; empty: no price then.")
 
     model: str = Field(
@@ -247,6 +250,11 @@ class Settings(BaseModel):
         )
 
     @property
+    def alias_catalog(self) -> str:
+        """The catalog that aliases are of: products of tenants never lie in a collection with those of none."""
+        return f"{self.catalog}_tenants" if self.tenants else self.catalog
+
+    @property
     def models_dir(self) -> Path:
         """Where converted models and what was measured of them are kept, a folder for each embedding space."""
         return self.data_dir / "models"
@@ -326,6 +334,7 @@ class Settings(BaseModel):
             oversampling=self.oversampling,
             quantization=self.quantization,
             facet_attributes=self.facet_attributes,
+            tenants=self.tenants,
         )
 
     def image_thread_count(self) -> int:

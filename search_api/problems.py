@@ -67,6 +67,8 @@ STATUS_BY_ERROR: Mapping[type[VitrineError], int] = {
     errors.AdminKeyRequired: 401,
     errors.ScopeMissing: 403,
     errors.AdminDisabled: 403,
+    errors.TenantRequired: 403,
+    errors.InstallationOnly: 403,
     errors.KeyNotFound: 404,
     errors.KeysUnavailable: 503,
     errors.AuditUnavailable: 503,

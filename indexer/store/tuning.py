@@ -28,6 +28,7 @@ class IndexTuning:
         oversampling: how many times the points wanted are fetched by quantized vectors, then rescored by the originals.
         quantization: of a collection when it is made, for good; searches with ``none`` compare the originals in any.
         facet_attributes: names of attributes, in lower case, with a payload index of their own.
+        tenants: whether new collections are for the products of several tenants.
     """
 
     exact_below: int = 10_000
@@ -37,6 +38,7 @@ class IndexTuning:
     oversampling: float = 2.0
     quantization: Quantization = "int8"
     facet_attributes: tuple[str, ...] = DEFAULT_FACET_ATTRIBUTES
+    tenants: bool = False
 
     def exact_below_kb(self, dim: int) -> int:
         """``exact_below`` as the engine counts: kilobytes of float32 vectors of that dimension, at least 1."""
