@@ -10,6 +10,7 @@ from uuid import UUID
 
 import numpy as np
 
+from indexer.errors import CursorInvalid, FilterInvalid
 from indexer.points import StoredPoint, Vectors
 from indexer.search.collapse import collapsed
 from indexer.search.cursor import MAX_SHOWN, Cursor, shown_key
@@ -25,7 +26,7 @@ from indexer.search.hits import (
     relevance_floor,
 )
 from indexer.store.async_reader import AsyncCollectionReader
-from indexer.store.filters import Filter
+from indexer.store.filters import Filter, Range
 from indexer.store.queries import NearestQuery, Order, OrderedAfter, OrderedQuery
 from indexer.store.ranking import GroupBy, RankedGroup, RankedPoint, grouped, unscored
 from search_api.find_words import WordSearch
@@ -159,6 +160,11 @@ _ORDERS: dict[Sort, Order] = {
     "price_desc": "price_desc",
     "newest": "newest",
 }
+_FIELD_OF_ORDER: dict[Order, str] = {
+    "price_asc": "price_minor",
+    "price_desc": "price_minor",
+    "newest": "updated_at",
+}
 
 
 class CatalogRanking:
@@ -172,7 +178,7 @@ class CatalogRanking:
     async def page(self, cursor: Cursor, limit: int) -> HitPage:
         """The next hits of a walk."""
         shown = set(cursor.shown)
-        after = _read_place(cursor.place)
+        after = _read_place(cursor.place, self._by)
         taken: list[StoredPoint] = []
         count = limit + 1
         while len(taken) <= limit:
@@ -211,8 +217,19 @@ def _write_place(after: OrderedAfter) -> str:
     return json.dumps([after.value, str(after.id)])
 
 
-def _read_place(place: str) -> OrderedAfter | None:
+def _read_place(place: str, by: Order) -> OrderedAfter | None:
+    """Where an order goes on, as ``_write_place`` has it.
+
+    Raises:
+        CursorInvalid: it is no place of that order.
+    """
     if not place:
         return None
-    value, identity = json.loads(place)
-    return OrderedAfter(value, UUID(identity))
+    try:
+        value, identity = json.loads(place)
+        after = OrderedAfter(value, UUID(identity))
+        if value is not None:
+            Range(_FIELD_OF_ORDER[by], gte=value)  # what it may be compared with
+    except (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError, FilterInvalid) as error:
+        raise CursorInvalid("The cursor names a place that there is not.", "Begin without one.") from error
+    return after

@@ -41,7 +41,8 @@ class Cursor:
     Attributes:
         window: number of the candidate window that the last page came from; every hit of the ones before was shown.
         shown: keys of what was shown.
-        place: where an order without a query goes on, not to read it from its beginning; at most 255 bytes.
+        place: where an order without a query goes on, not to read it from its beginning; at most 255 letters of ASCII.
+            It may come from anywhere: whoever reads it checks it.
     """
 
     window: int = 0
@@ -60,7 +61,7 @@ def write_cursor(cursor: Cursor, query: bytes) -> str:
         cursor: the place.
         query: hash of all that makes the ranking: the query, its photos, the catalog.
     """
-    place = cursor.place.encode()
+    place = cursor.place.encode("ascii")
     body = bytes([cursor.window, len(place)]) + place + b"".join(sorted(cursor.shown))
     return base64.urlsafe_b64encode(bytes([_VERSION]) + _check(body, query) + body).rstrip(b"=").decode()
 
@@ -80,9 +81,12 @@ def read_cursor(text: str, query: bytes) -> Cursor:
     body = data[1 + _CHECK_BYTES :]
     if data[1 : 1 + _CHECK_BYTES] != _check(body, query):
         raise _invalid("is not of this query and catalog, or was changed")
-    keys = body[2 + body[1] :]
+    place, keys = body[2 : 2 + body[1]], body[2 + body[1] :]
+    # the check is no secret, so whoever made one may have put anything behind it
+    if len(place) != body[1] or len(keys) % _KEY_BYTES or not place.isascii():
+        raise _invalid("cannot be read")
     shown = frozenset(keys[at : at + _KEY_BYTES] for at in range(0, len(keys), _KEY_BYTES))
-    return Cursor(body[0], shown, body[2 : 2 + body[1]].decode())
+    return Cursor(body[0], shown, place.decode("ascii"))
 
 
 def _check(body: bytes, query: bytes) -> bytes:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer.errors import CursorInvalid
+from indexer.search import cursor as cursor_module
 from indexer.search.cursor import Cursor, read_cursor, shown_key, write_cursor
 
 QUERY = b"a query's hash"
@@ -50,3 +51,22 @@ def test_a_cut_cursor_and_one_of_another_query_are_refused() -> None:
         read_cursor(text[:-8], QUERY)
     with pytest.raises(CursorInvalid, match="not of this query"):
         read_cursor(text, b"another")
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=60) | st.binary(max_size=60).map(lambda data: base64.urlsafe_b64encode(data).decode()))
+def test_any_text_is_a_cursor_or_refused(text: str) -> None:
+    with pytest.raises(CursorInvalid):
+        read_cursor(text, QUERY)
+
+
+@settings(max_examples=200, deadline=None)
+@given(body=st.binary(min_size=2, max_size=300))
+def test_a_forged_check_makes_nothing_but_a_cursor(body: bytes) -> None:
+    forged = base64.urlsafe_b64encode(b"\1" + cursor_module._check(body, QUERY) + body).decode().rstrip("=")
+    try:
+        cursor = read_cursor(forged, QUERY)
+    except CursorInvalid:
+        return
+    assert all(len(key) == 6 for key in cursor.shown)
+    assert read_cursor(write_cursor(cursor, QUERY), QUERY) == cursor
