@@ -22,6 +22,7 @@ from indexer.store.qdrant_options import ServerAddress, ServerOptions
 from indexer.store.retries import RetryPolicy
 from indexer.store.tuning import DEFAULT_FACET_ATTRIBUTES, IndexTuning, Quantization
 
+from indexer.telemetry.logs import LogFormat
 ENV_PREFIX = "VITRINE_"
 DEFAULT_PROFILE = "embedded"
 _PROFILES = Path(__file__).resolve().parents[1] / "configs"  # beside this package, in a checkout as when installed
@@ -240,6 +241,21 @@ class Settings(BaseModel):
         return ModelChoice(
             model=self.model,
             pretrained=self.pretrained,
+    log_format: LogFormat = Field(
+        "auto", description="Lines that services log: json, text, or auto: text on a terminal, else json."
+    )
+    metrics_key: SecretStr = Field(
+        SecretStr(""), description="Key that GET /metrics takes; without it only this machine and admin keys are let in."
+    )
+    worker_metrics_host: str = Field("127.0.0.1", description="Address that a worker gives its figures on.")
+    worker_metrics_port: int = Field(
+        0, ge=0, le=65535, description="Port that a worker gives its figures on, or the next free one; 0: none."
+    )
+    otlp_endpoint: str = Field(
+        "", description="OpenTelemetry collector that takes OTLP over HTTP, as http://HOST:4318; empty: no traces."
+    )
+    otlp_trace_ratio: float = Field(1.0, ge=0, le=1, description="Share of traces that are kept.")
+
             device=self.device,
             backend=self.backend,
             precision=self.precision,
@@ -258,6 +274,16 @@ class Settings(BaseModel):
     def models_dir(self) -> Path:
         """Where converted models and what was measured of them are kept, a folder for each embedding space."""
         return self.data_dir / "models"
+
+    @property
+    def figures_dir(self) -> Path:
+        """Where processes beside the API leave their figures for it."""
+        return self.data_dir / "figures"
+
+    @property
+    def alias_catalog(self) -> str:
+        """The catalog that aliases are of: products of tenants never lie in a collection with those of none."""
+        return f"{self.catalog}_tenants" if self.tenants else self.catalog
 
     def to_environment(self) -> dict[str, str]:
         """Every setting as an environment variable, secrets in clear: for a process of the same installation."""

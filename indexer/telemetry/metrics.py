@@ -1,4 +1,4 @@
-"""Every figure that a process keeps for Prometheus: named here, counted where things happen, written by ``exposition``.
+"""Every figure that a process keeps for Prometheus: named here, counted where things happen.
 
 Labels take words of this program's own (routes as they are declared, error codes, stages), never what comes in with a
 request or a feed: so the number of series has a bound, however long a process lives. ``docs/monitoring.md`` lists them.
@@ -66,6 +66,9 @@ ACCESS_REFUSED = _counter("vitrine_access_refused_total", "Requests refused with
 # queries
 QUERY_STAGE_SECONDS = _histogram("vitrine_query_stage_duration_seconds", "A query's stages.", _STAGE_BUCKETS_S, "stage")
 CACHE_LOOKUPS = _counter("vitrine_query_cache_lookups_total", "Where the vectors of queries came from.", "result")
+STORE_CALL_SECONDS = _histogram(
+    "vitrine_store_call_duration_seconds", "Questions that queries asked the store.", _STAGE_BUCKETS_S, "operation"
+)
 
 # the model
 MODEL_BATCH_SIZE = _histogram(
@@ -77,10 +80,11 @@ MODEL_REFUSED = _counter("vitrine_model_refused_total", "Queries for which a lan
 
 # indexing
 INDEX_STAGE_SECONDS = _histogram(
-    "vitrine_index_stage_duration_seconds", "Stages of an index batch.", _BATCH_BUCKETS_S, "stage"
+    "vitrine_index_stage_duration_seconds", "Stages of index batches and events.", _BATCH_BUCKETS_S, "stage"
 )
-INDEX_BATCHES = _counter("vitrine_index_batches_total", "Batches carried out.", "outcome")
-INDEX_PRODUCTS = _counter("vitrine_index_products_total", "Products of batches carried out.", "outcome")
+INDEX_BATCHES = _counter("vitrine_index_batches_total", "Batches on record.", "source")
+INDEX_PRODUCTS = _counter("vitrine_index_products_total", "Products of batches on record.", "source")
+INDEX_PICTURES = _counter("vitrine_index_pictures_total", "What became of their pictures.", "source", "outcome")
 EVENT_LAG_SECONDS = _histogram(
     "vitrine_event_lag_seconds", "From an event's receipt to the product's being searchable so.", _LAG_BUCKETS_S
 )
@@ -97,7 +101,7 @@ def failed(part: str, code: str) -> None:
     """Counts a failure.
 
     Args:
-        part: ``api``, ``index``, ``events``, ...: a word of the program's.
+        part: ``api``, ``store``, ``model``, ``feed``, ``events``: a word of the program's.
         code: of the error tree, or of ``search_api.problems``; never a text.
     """
     FAILURES.labels(part, code).inc()
