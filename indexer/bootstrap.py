@@ -29,6 +29,9 @@ from indexer.indexing.inline import IndexParts, InlineDispatcher
 from indexer.indexing.pipeline import IndexPipeline
 from indexer.ledger.port import RunLedger
 from indexer.ledger.sqlite import SqliteLedger
+from indexer.rate_limits.fallback import FallbackBuckets
+from indexer.rate_limits.memory import MemoryBuckets
+from indexer.rate_limits.port import TokenBuckets
 from indexer.regions.finder import RegionFinder
 from indexer.reindex.catch_up import EventCatchUp
 from indexer.reindex.parts import ReindexParts, SwitchParts
@@ -118,6 +121,17 @@ def open_embedded_work_queue(settings: Settings) -> SqliteWorkQueue:
         EventsUnavailable: it cannot be opened.
     """
     return SqliteWorkQueue(settings.data_dir / "requests.sqlite3")
+
+
+def open_token_buckets(settings: Settings) -> TokenBuckets:
+    """Where rates are counted: in Redis where there is one, by this process while it is away.
+
+    Raises:
+        ConfigurationError: its part is not installed, or its address is none.
+    """
+    if not settings.redis_url.get_secret_value():
+        return MemoryBuckets()
+    return FallbackBuckets(_installed("vitrine.token_buckets", "redis")(settings), MemoryBuckets())
 
 
 def open_embedder(settings: Settings) -> Embedder:

@@ -67,6 +67,16 @@ class RedisServer:
         """Ends it in order."""
         self._stop(signal.SIGTERM)
 
+    def pause(self) -> None:
+        """It takes connections and answers nothing, until ``resume``."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Ends ``pause``."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def _stop(self, number: signal.Signals) -> None:
         if self._process is not None:
             self._process.send_signal(number)

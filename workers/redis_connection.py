@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import redis
-from redis.backoff import ExponentialBackoff
+import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 
 from indexer.errors import ConfigurationError, LedgerUnavailable, VitrineError
+from indexer.rate_limits.port import BucketsUnavailable
 from indexer.settings import Settings
 
 _CONNECT_TIMEOUT_S = 5.0
 _ANSWER_TIMEOUT_S = 15.0
 _QUICK_RETRIES = 3
+_SHOPPER_TIMEOUT_S = 0.25
+"""Of what a shopper waits for; without an answer it is done without Redis."""
+_SHOPPER_CONNECTIONS = 16
 
 
 class RedisConnection:
@@ -39,9 +45,7 @@ class RedisConnection:
                 retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), _QUICK_RETRIES),
             )
         except ValueError as error:
-            raise ConfigurationError(
-                "redis_url is no Redis address.", "It looks like redis://:PASSWORD@HOST:6379/0."
-            ) from error
+            raise _no_address() from error
 
     def call(self, *command: str | float) -> Any:
         """One command.
@@ -71,6 +75,63 @@ class RedisConnection:
 
     def _unavailable(self, error: redis.RedisError) -> VitrineError:
         return self._failure(f"Redis cannot be used: {error}.", "Check that it runs, and redis_url.")
+
+
+class AsyncRedisConnection:
+    """Scripts for requests of shoppers: for an event loop, quick to give up.
+
+    Args:
+        url: see ``RedisConnection``.
+
+    Raises:
+        ConfigurationError: that is no such address.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            pool = redis.asyncio.BlockingConnectionPool.from_url(
+                url,
+                max_connections=_SHOPPER_CONNECTIONS,
+                timeout=_SHOPPER_TIMEOUT_S,
+                socket_connect_timeout=_SHOPPER_TIMEOUT_S,
+                socket_timeout=_SHOPPER_TIMEOUT_S,
+                # a connection that Redis' restart has cut is found out by using it
+                retry=AsyncRetry(NoBackoff(), 1),
+            )
+        except ValueError as error:
+            raise _no_address() from error
+        self._client = redis.asyncio.Redis.from_pool(pool)
+
+    def script(self, text: str) -> Callable[[Sequence[str], Sequence[str | int | float]], Awaitable[Any]]:
+        """A Lua script as a function of keys and arguments, which raises BucketsUnavailable."""
+        registered = self._client.register_script(text)
+
+        async def run(keys: Sequence[str], arguments: Sequence[str | int | float]) -> Any:
+            try:
+                return await registered(keys=list(keys), args=list(arguments))
+            except (redis.RedisError, OSError) as error:
+                raise BucketsUnavailable(f"Redis cannot be used: {error}.") from error
+
+        return run
+
+    async def ping(self) -> None:
+        """Returns if Redis answers.
+
+        Raises:
+            BucketsUnavailable: it does not.
+        """
+        try:
+            await self._client.execute_command("PING")  # type: ignore[no-untyped-call]
+        except (redis.RedisError, OSError) as error:
+            raise BucketsUnavailable(f"Redis cannot be used: {error}.") from error
+
+    async def close(self) -> None:
+        """Closes the pooled connections."""
+        await self._client.aclose()
+
+
+def _no_address() -> ConfigurationError:
+    return ConfigurationError("redis_url is no Redis address.", "It looks like redis://:PASSWORD@HOST:6379/0.")
 
 
 def redis_address(settings: Settings) -> str:
