@@ -90,6 +90,8 @@ class VitrineError(Exception):
 
     code: ClassVar[str] = "error"
     retryable: ClassVar[bool] = False
+    retry_after_s: float | None = None
+    """When the same call is worth a try, where that is known."""
 
     def __init__(self, reason: str, remedy: str = "") -> None:
         super().__init__(reason, remedy)
@@ -505,6 +507,7 @@ class Overloaded(VitrineError):
 
     code = "overloaded"
     retryable = True
+    retry_after_s: float
 
     def __init__(self, reason: str, retry_after_s: float = 1.0) -> None:
         super().__init__(reason, f"Try again in {retry_after_s:g} s.")

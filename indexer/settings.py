@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
+from indexer.breaker import BreakerPolicy
 from indexer.embedding.choice import AUTO_MODEL, Backend, Device, ModelChoice, Precision
 from indexer.errors import ConfigurationError
 from indexer.images.download import DownloadLimits
@@ -21,8 +22,8 @@ from indexer.search.fusion import FusionWeights
 from indexer.store.qdrant_options import ServerAddress, ServerOptions
 from indexer.store.retries import RetryPolicy
 from indexer.store.tuning import DEFAULT_FACET_ATTRIBUTES, IndexTuning, Quantization
-
 from indexer.telemetry.logs import LogFormat
+
 ENV_PREFIX = "VITRINE_"
 DEFAULT_PROFILE = "embedded"
 _PROFILES = Path(__file__).resolve().parents[1] / "configs"  # beside this package, in a checkout as when installed
@@ -92,6 +93,10 @@ class Settings(BaseModel):
         60.0, ge=0, description="Seconds over which a call that failed in passing is tried again while indexing."
     )
     qdrant_search_retry_s: float = Field(2.0, ge=0, description="The same, while a shopper waits.")
+    breaker_failures: int = Field(
+        5, ge=0, description="Failures in a row after which searches leave a Qdrant server, or Redis, alone; 0: never."
+    )
+    breaker_pause_s: float = Field(2.0, gt=0, description="Seconds until one call then tries whether it is back.")
     qdrant_upsert_points: int = Field(128, ge=1, le=256, description="Most points in one call.")
     qdrant_shard_number: int = Field(0, ge=0, description="Shards of a new collection; 0: the server's default.")
     qdrant_replication_factor: int = Field(0, ge=0, description="Copies of each shard; 0: the server's default.")
@@ -236,11 +241,6 @@ class Settings(BaseModel):
     )
     thumbnail_px: int = Field(480, ge=16, le=2048, description="Longer side of the pictures on result pages.")
 
-    def model_choice(self) -> ModelChoice:
-        """The part that chooses and runs the model."""
-        return ModelChoice(
-            model=self.model,
-            pretrained=self.pretrained,
     log_format: LogFormat = Field(
         "auto", description="Lines that services log: json, text, or auto: text on a terminal, else json."
     )
@@ -256,6 +256,11 @@ class Settings(BaseModel):
     )
     otlp_trace_ratio: float = Field(1.0, ge=0, le=1, description="Share of traces that are kept.")
 
+    def model_choice(self) -> ModelChoice:
+        """The part that chooses and runs the model."""
+        return ModelChoice(
+            model=self.model,
+            pretrained=self.pretrained,
             device=self.device,
             backend=self.backend,
             precision=self.precision,
@@ -266,16 +271,6 @@ class Settings(BaseModel):
         )
 
     @property
-    def alias_catalog(self) -> str:
-        """The catalog that aliases are of: products of tenants never lie in a collection with those of none."""
-        return f"{self.catalog}_tenants" if self.tenants else self.catalog
-
-    @property
-    def models_dir(self) -> Path:
-        """Where converted models and what was measured of them are kept, a folder for each embedding space."""
-        return self.data_dir / "models"
-
-    @property
     def figures_dir(self) -> Path:
         """Where processes beside the API leave their figures for it."""
         return self.data_dir / "figures"
@@ -284,6 +279,11 @@ class Settings(BaseModel):
     def alias_catalog(self) -> str:
         """The catalog that aliases are of: products of tenants never lie in a collection with those of none."""
         return f"{self.catalog}_tenants" if self.tenants else self.catalog
+
+    @property
+    def models_dir(self) -> Path:
+        """Where converted models and what was measured of them are kept, a folder for each embedding space."""
+        return self.data_dir / "models"
 
     def to_environment(self) -> dict[str, str]:
         """Every setting as an environment variable, secrets in clear: for a process of the same installation."""
@@ -337,12 +337,17 @@ class Settings(BaseModel):
         """The part that says how collections on a server are made, written and, if need be, asked again."""
         return ServerOptions(
             retries=RetryPolicy(self.qdrant_search_retry_s if read_only else self.qdrant_retry_s),
+            breaker=self.breaker_policy(),
             shards=self.qdrant_shard_number,
             replicas=self.qdrant_replication_factor,
             write_consistency=self.qdrant_write_consistency_factor,
             upsert_points=self.qdrant_upsert_points,
             build_s=self.qdrant_build_s,
         )
+
+    def breaker_policy(self) -> BreakerPolicy:
+        """The part that says when a server that fails is left alone."""
+        return BreakerPolicy(self.breaker_failures, self.breaker_pause_s)
 
     def fusion_weights(self) -> FusionWeights:
         """The part that weighs pictures and words against each other."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from indexer.breaker import CircuitBreaker
 from indexer.errors import VitrineError
 from indexer.store.qdrant_calls import CLIENT_ERRORS, connect_async
 from indexer.store.qdrant_conversation import Ask, Conversation, begin, go_on, go_on_after
@@ -20,11 +21,13 @@ class AsyncQdrantGateway:
     Args:
         address: of the server.
         retries: of every call.
+        breaker: of the server, shared by all that ask it; hears of every try.
     """
 
-    def __init__(self, address: ServerAddress, retries: RetryPolicy) -> None:
+    def __init__(self, address: ServerAddress, retries: RetryPolicy, breaker: CircuitBreaker) -> None:
         self._client = connect_async(address)
         self._retries = retries
+        self._breaker = breaker
 
     async def converse(self, conversation: Conversation[_T]) -> _T:
         """What a conversation comes to.
@@ -48,7 +51,16 @@ class AsyncQdrantGateway:
 
     async def _answer(self, ask: Ask[Any]) -> Any:
         call = getattr(self._client, ask.method)
+
+        async def once() -> Any:
+            with self._breaker.attempt(_passes):
+                return await call(**ask.arguments)
+
         try:
-            return ask.read(await with_retries_async(lambda: call(**ask.arguments), self._retries, judged))
+            return ask.read(await with_retries_async(once, self._retries, judged))
         except CLIENT_ERRORS as error:
             raise store_error(error) from error
+
+
+def _passes(error: Exception) -> bool:
+    return judged(error).passing

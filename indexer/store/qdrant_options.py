@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from indexer.breaker import BreakerPolicy
 from indexer.store.retries import RetryPolicy
 
 
@@ -34,6 +35,7 @@ class ServerOptions:
 
     Attributes:
         retries: of every call.
+        breaker: of searches; index runs have their patience instead.
         shards, replicas, write_consistency: of new collections (Qdrant's shard_number, replication_factor,
             write_consistency_factor); 0 leaves the server's default.
         upsert_points: most points in one call.
@@ -41,6 +43,7 @@ class ServerOptions:
     """
 
     retries: RetryPolicy = field(default_factory=RetryPolicy)
+    breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
     shards: int = 0
     replicas: int = 0
     write_consistency: int = 0

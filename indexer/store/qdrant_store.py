@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from indexer.breaker import CircuitBreaker
+from indexer.errors import StoreUnavailable
 from indexer.spaces import EmbeddingSpace
 from indexer.store.async_reader import AsyncCollectionReader
 from indexer.store.port import Alias
@@ -32,6 +34,7 @@ class QdrantStore:
     def __init__(self, gateway: QdrantGateway, options: ServerOptions) -> None:
         self._gateway = gateway
         self._options = options
+        self._breaker = CircuitBreaker("store", options.breaker, StoreUnavailable)
 
     def reader(self, alias: Alias) -> QdrantReader:
         """See ``VectorStore``."""
@@ -41,7 +44,7 @@ class QdrantStore:
         """See ``VectorStore``."""
         if self._gateway.address is None:
             return ThreadedReader(self.reader(alias))  # qdrant-client's local mode lives in the one client
-        gateway = AsyncQdrantGateway(self._gateway.address, self._options.retries)
+        gateway = AsyncQdrantGateway(self._gateway.address, self._options.retries, self._breaker)
         return AsyncQdrantReader(gateway, AliasQuestions(self._gateway.calls, alias))
 
     def writer(self, alias: Alias, space: EmbeddingSpace, *, resume_of: str = "") -> QdrantWriter:

@@ -18,6 +18,7 @@ import pytest
 from qdrant_client import QdrantClient
 from qdrant_client import grpc as messages
 
+from indexer.breaker import BreakerPolicy, CircuitBreaker
 from indexer.errors import CollectionNotFound, ConfigurationError, StoreRefused, StoreUnavailable
 from indexer.lexical.sparse import product_vector, query_vector
 from indexer.points import with_product_fields
@@ -276,7 +277,11 @@ def test_nobody_there_is_unavailable() -> None:
 
 def test_the_asynchronous_client_asks_the_same_and_again(address: ServerAddress, recorder: _Recorder) -> None:
     async def ask() -> None:
-        gateway = AsyncQdrantGateway(address, RetryPolicy(patience_s=20, first_wait_s=0.01))
+        gateway = AsyncQdrantGateway(
+            address,
+            RetryPolicy(patience_s=20, first_wait_s=0.01),
+            CircuitBreaker("store", BreakerPolicy(), StoreUnavailable),
+        )
         questions = CollectionQuestions(QdrantCalls(IndexTuning(oversampling=3.0), ServerOptions()), "c")
         recorder.failures = [grpc.StatusCode.UNAVAILABLE]
         assert (await gateway.converse(questions.search(SearchQuery(unit_vector(1), 5)))).hits == ()
