@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from indexer import errors
 from indexer.errors import VitrineError
+from search_api.disclosure import one_line, told
 from search_api.request_ids import current_request_id
 
 _log = logging.getLogger(__name__)
@@ -133,8 +134,8 @@ def problem_of(error: VitrineError) -> JSONResponse:
     status = STATUS_BY_ERROR.get(type(error), 500)
     retry_after_s = None
     if status == 503:
-        retry_after_s = _RETRY_AFTER_S if error.retry_after_s is None else error.retry_after_s
-    return problem_response(status, error.code, str(error), retry_after_s=retry_after_s)
+        retry_after_s = error.retry_after_s if isinstance(error, errors.Overloaded) else _RETRY_AFTER_S
+    return problem_response(status, error.code, told(error, status), retry_after_s=retry_after_s)
 
 
 def install_problem_handlers(app: FastAPI) -> None:
@@ -143,7 +144,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     @app.exception_handler(VitrineError)
     async def on_known(request: Request, error: VitrineError) -> JSONResponse:
         if STATUS_BY_ERROR.get(type(error), 500) >= 500:
-            _log.warning("%s %s: %s", request.method, request.url.path, error)
+            _log.warning("%s %s: %s", request.method, one_line(request.url.path), one_line(error))
         return problem_of(error)
 
     @app.exception_handler(RequestValidationError)
@@ -186,7 +187,7 @@ class _UnexpectedErrors:
         try:
             await self._app(scope, receive, noting_send)
         except Exception as error:
-            _log.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
+            _log.error("%s %s failed", scope["method"], one_line(scope["path"]), exc_info=error)
             if started:
                 raise  # half an answer is out; only the end of the connection can tell
             answer = problem_response(500, "internal_error", "Something went wrong here; it is in the server's log.")

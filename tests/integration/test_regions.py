@@ -164,12 +164,15 @@ def test_a_tower_without_patches_is_told_and_the_whole_photo_remains(
         assert "gives no vectors of patches" in answer["note"]
 
 
-def test_a_detector_that_is_not_there_is_a_clear_error(data_dir: Path, demo: Embedder, shop: Shop) -> None:
+def test_a_detector_that_is_not_there_is_a_clear_error(
+    data_dir: Path, demo: Embedder, shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
     settings = settings_for(data_dir, region_detector="ssdlite320_mobilenet_v3_large:nowhere.pth")
     with served(create_app(settings, load_embedder=lambda _: demo)) as client:
         wait_for_status(client, "/readyz", 200)
         answer = client.post("/v1/regions", files={"file": encoded(shop.busy[0].photo)})
-        assert "nowhere.pth" in problem(answer, 500, "configuration_invalid")["detail"]
+        assert "nowhere.pth" not in problem(answer, 500, "configuration_invalid")["detail"]
+        assert "nowhere.pth" in caplog.text
         assert client.get("/readyz").status_code == 200
 
 
