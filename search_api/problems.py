@@ -134,7 +134,7 @@ def problem_of(error: VitrineError) -> JSONResponse:
     status = STATUS_BY_ERROR.get(type(error), 500)
     retry_after_s = None
     if status == 503:
-        retry_after_s = error.retry_after_s if isinstance(error, errors.Overloaded) else _RETRY_AFTER_S
+        retry_after_s = _RETRY_AFTER_S if error.retry_after_s is None else error.retry_after_s
     return problem_response(status, error.code, told(error, status), retry_after_s=retry_after_s)
 
 
