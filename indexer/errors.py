@@ -19,7 +19,11 @@
     │   ├── ImageTooManyPixels
     │   ├── ImageNotAnImage
     │   ├── ImageDamaged
-    │   └── ImageTimeout
+    │   ├── ImageTooManyFrames
+    │   ├── ImageMemory
+    │   ├── ImageTimeout
+    │   └── ImageCrashedDecoder
+    ├── DecoderUnavailable            (retryable) no process to decode pictures in
     ├── EmbedderError                 the model
     │   ├── ModelNotFound
     │   ├── ModelHubUnreachable       (retryable)
@@ -37,6 +41,9 @@
     │   ├── StoreRefused
     │   ├── StoreDamaged
     │   └── CollectionOutdated
+    ├── BackupError                   a copy of an installation
+    │   ├── BackupUnreadable
+    │   └── BackupDamaged
     ├── LedgerError                   the run ledger
     │   ├── RunNotFound
     │   ├── PromotionImpossible
@@ -199,10 +206,35 @@ class ImageDamaged(ImageError):
     code = "image_damaged"
 
 
+class ImageTooManyFrames(ImageError):
+    """An animation or document with more frames or pages than the limit."""
+
+    code = "image_too_many_frames"
+
+
+class ImageMemory(ImageError):
+    """Decoding asks for more memory than the limit."""
+
+    code = "image_memory"
+
+
 class ImageTimeout(ImageError):
     """Decoding took longer than the limit."""
 
     code = "image_timeout"
+
+
+class ImageCrashedDecoder(ImageError):
+    """The picture ended the process that decoded it, by a fault in a codec; nothing else was harmed."""
+
+    code = "image_crashed_decoder"
+
+
+class DecoderUnavailable(VitrineError):
+    """No process that decodes pictures can be started now; the picture itself is not to blame."""
+
+    code = "decoder_unavailable"
+    retryable = True
 
 
 class EmbedderError(VitrineError):
@@ -309,6 +341,24 @@ class CollectionOutdated(StoreError):
     """Points of an earlier version lack the fields that are asked for; the next index run adds them."""
 
     code = "collection_outdated"
+
+
+class BackupError(VitrineError):
+    """A copy of an installation."""
+
+    code = "backup_error"
+
+
+class BackupUnreadable(BackupError):
+    """The folder is no backup of this program, or one of a newer version."""
+
+    code = "backup_unreadable"
+
+
+class BackupDamaged(BackupError):
+    """Files of the backup are missing, or are not as they were written."""
+
+    code = "backup_damaged"
 
 
 class LedgerError(VitrineError):
