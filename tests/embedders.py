@@ -8,6 +8,7 @@ from PIL import Image
 
 from indexer.embedding.patches import PatchTower
 from indexer.embedding.port import Embedder, LabelScale, Pixels
+from indexer.images.squares import Square
 from indexer.points import Vectors
 from indexer.spaces import EmbeddingSpace
 
@@ -29,6 +30,10 @@ class Wrapped:
     @property
     def description(self) -> str:
         return self.embedder.description
+
+    @property
+    def square(self) -> Square:
+        return self.embedder.square
 
     def prepare_image(self, image: Image.Image) -> Pixels:
         return self.embedder.prepare_image(image)

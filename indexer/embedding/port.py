@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from indexer.images.squares import Square
 from indexer.points import Vectors
 from indexer.spaces import EmbeddingSpace
 
@@ -55,6 +56,11 @@ class Embedder(Protocol):
     @property
     def description(self) -> str:
         """Backend, device and precision in a few words, for people."""
+        ...
+
+    @property
+    def square(self) -> Square:
+        """What ``prepare_image`` does, as data: decoder processes do it right after they have decoded."""
         ...
 
     def prepare_image(self, image: Image.Image) -> Pixels:

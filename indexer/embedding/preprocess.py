@@ -6,18 +6,13 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from indexer.embedding.port import Pixels
-
-ResizeMode = Literal["squash", "shortest", "longest"]
-Interpolation = Literal["bicubic", "bilinear"]
-
-_FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
+from indexer.images.squares import Interpolation, ResizeMode, Square
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,36 +50,14 @@ class Preprocess:
         """The shift that belongs to ``byte_scale``: float32 (1, 3, 1, 1)."""
         return _by_channel([-m / s for m, s in zip(self.mean, self.std, strict=True)])
 
+    @property
+    def square(self) -> Square:
+        """How a picture becomes the square, before channels are scaled."""
+        return Square(self.size_px, self.resize_mode, self.interpolation, self.fill_color)
+
     def apply(self, image: Image.Image) -> Pixels:
         """An RGB picture as uint8 (size_px, size_px, 3)."""
-        if self.resize_mode == "squash":
-            square = image.resize((self.size_px, self.size_px), _FILTERS[self.interpolation])
-        elif self.resize_mode == "shortest":
-            square = self._fit_shorter_and_crop(image)
-        else:
-            square = self._fit_longer_and_pad(image)
-        return np.asarray(square, dtype=np.uint8)
-
-    def _fit_shorter_and_crop(self, image: Image.Image) -> Image.Image:
-        # the roundings are torchvision's: Resize truncates the longer side, CenterCrop rounds its offsets
-        size, (width, height) = self.size_px, image.size
-        if width <= height:
-            scaled = (size, int(size * height / width))
-        else:
-            scaled = (int(size * width / height), size)
-        resized = image if scaled == image.size else image.resize(scaled, _FILTERS[self.interpolation])
-        left, top = round((scaled[0] - size) / 2.0), round((scaled[1] - size) / 2.0)
-        return resized.crop((left, top, left + size, top + size))
-
-    def _fit_longer_and_pad(self, image: Image.Image) -> Image.Image:
-        # the roundings are open_clip's: ResizeKeepRatio rounds both sides, CenterCropOrPad halves what is missing
-        size, (width, height) = self.size_px, image.size
-        ratio = max(width, height) / size
-        scaled = (round(width / ratio), round(height / ratio))
-        resized = image.resize(scaled, _FILTERS[self.interpolation])
-        square = Image.new("RGB", (size, size), (self.fill_color,) * 3)
-        square.paste(resized, ((size - scaled[0]) // 2, (size - scaled[1]) // 2))
-        return square
+        return np.asarray(self.square.of(image), dtype=np.uint8)
 
 
 def _by_channel(values: Sequence[float]) -> NDArray[np.float32]:

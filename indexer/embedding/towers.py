@@ -16,6 +16,7 @@ from indexer.embedding.openclip import LoadedModel, tokenize_with
 from indexer.embedding.patches import PatchTower
 from indexer.embedding.port import LabelScale, Pixels, TokenIds, normalise_rows, padded_size
 from indexer.errors import ModelFailed, QueryTextEmpty
+from indexer.images.squares import Square
 from indexer.points import Vectors
 from indexer.spaces import EmbeddingSpace
 
@@ -67,6 +68,11 @@ class TowersEmbedder(ABC):
     def numerics(self) -> Numerics:
         """What it computes with."""
         return self._numerics
+
+    @property
+    def square(self) -> Square:
+        """See ``Embedder``."""
+        return self._recipe.square
 
     def prepare_image(self, image: Image.Image) -> Pixels:
         """See ``Embedder``."""

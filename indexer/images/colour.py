@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from PIL import Image
 
 from indexer.errors import ImageDamaged
@@ -44,12 +43,17 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 
 def _from_16_bit(image: Image.Image) -> Image.Image:
+    # numpy only where it is needed: a decoder process that meets none of these modes starts without it
+    import numpy as np
+
     # Pillow's own convert("L") clips instead of scaling
     values = np.asarray(image)
     return Image.fromarray((values >> 8).astype(np.uint8), mode="L").convert("RGB")
 
 
 def _from_own_range(image: Image.Image) -> Image.Image:
+    import numpy as np
+
     values = np.asarray(image, dtype=np.float32)
     finite = values[np.isfinite(values)]
     if finite.size == 0:

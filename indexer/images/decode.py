@@ -12,13 +12,16 @@ from indexer.errors import (
     ImageDamaged,
     ImageEmpty,
     ImageError,
+    ImageMemory,
     ImageNotAnImage,
     ImageTimeout,
     ImageTooLarge,
+    ImageTooManyFrames,
     ImageTooManyPixels,
 )
 from indexer.images.colour import to_rgb
 from indexer.images.formats import READABLE, heif_available, sniff_format
+from indexer.images.frames import has_more_frames
 from indexer.images.limits import ImageLimits
 
 _MAX_JPEG_SCANS = 200
@@ -67,20 +70,14 @@ def decode_image(data: bytes, limits: ImageLimits, *, min_side_px: int | None = 
 
     Args:
         data: a whole file.
-        limits: bytes, pixels and seconds that it may take.
+        limits: bytes, pixels, frames and seconds that it may have or take.
         min_side_px: the shorter side that the caller needs. A JPEG is then decoded at 1/2, 1/4 or 1/8 (libjpeg's
             scaled inverse transform) as long as its sides stay at least this long. None: full size.
 
     Raises:
         ImageError: one of its leaves, whatever the bytes hold; nothing else.
     """
-    if not data:
-        raise ImageEmpty("The picture has no bytes.")
-    if len(data) > limits.max_bytes:
-        raise ImageTooLarge(
-            f"The picture has {len(data)} bytes; the limit is {limits.max_megabytes}.",
-            "Save it smaller, or raise image_max_bytes.",
-        )
+    check_file_size(data, limits)
     name = _known_format(data)
     reader = _DeadlineReader(data, limits.timeout_s)
     try:
@@ -93,9 +90,27 @@ def decode_image(data: bytes, limits: ImageLimits, *, min_side_px: int | None = 
     except UnidentifiedImageError as error:
         raise ImageDamaged(f"The file begins like {name} but cannot be read as such.") from error
     except MemoryError as error:
-        raise ImageDamaged(f"The {name} file asks for more memory than there is.") from error
+        raise ImageMemory(
+            f"The {name} file asks for more memory than a picture may take.",
+            "Save it smaller or as JPEG, or raise decoder_memory_bytes.",
+        ) from error
     except Exception as error:
         raise ImageDamaged(f"The {name} file is damaged: {str(error) or type(error).__name__}.") from error
+
+
+def check_file_size(data: bytes, limits: ImageLimits) -> None:
+    """Returns if a file has bytes, and not too many.
+
+    Raises:
+        ImageEmpty, ImageTooLarge
+    """
+    if not data:
+        raise ImageEmpty("The picture has no bytes.")
+    if len(data) > limits.max_bytes:
+        raise ImageTooLarge(
+            f"The picture has {len(data)} bytes; the limit is {limits.max_megabytes}.",
+            "Save it smaller, or raise image_max_bytes.",
+        )
 
 
 def _known_format(data: bytes) -> str:
@@ -115,6 +130,11 @@ def _known_format(data: bytes) -> str:
 def _decode_opened(
     image: Image.Image, limits: ImageLimits, min_side_px: int | None, reader: _DeadlineReader
 ) -> DecodedImage:
+    if has_more_frames(image, reader.getvalue(), limits.max_frames):
+        raise ImageTooManyFrames(
+            f"The {image.format} file has more than {limits.max_frames} frames or pages.",
+            "Save the first one alone, or raise image_max_frames.",
+        )
     width, height = image.size
     if min_side_px is not None and image.format in {"JPEG", "MPO"}:
         # both sides keep at least min_side_px: draft never goes below the size asked for

@@ -307,7 +307,7 @@ class _Breaking:
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
         self.space, self.label_scale, self.description = embedder.space, embedder.label_scale, embedder.description
-        self.prepare_image = embedder.prepare_image
+        self.prepare_image, self.square = embedder.prepare_image, embedder.square
         self.is_broken = False
 
     def embed_images(self, pixels: Any) -> Any:

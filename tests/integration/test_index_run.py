@@ -20,6 +20,7 @@ from indexer.errors import (
     RunNotFound,
     StoreUnavailable,
 )
+from indexer.images.squares import Square
 from indexer.indexing import group_commit
 from indexer.indexing.progress import IndexProgress, Phase
 from indexer.ledger.port import Counts, RunState, Stage
@@ -286,6 +287,10 @@ class _FailingEmbedder:
     @property
     def description(self) -> str:
         return self._embedder.description
+
+    @property
+    def square(self) -> Square:
+        return self._embedder.square
 
     def prepare_image(self, image: Image.Image) -> Pixels:
         return self._embedder.prepare_image(image)
