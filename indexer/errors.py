@@ -75,6 +75,16 @@
     │   ├── QueryNotPossible
     │   ├── ProductNotFound
     │   └── ProductImageNotFound
+    ├── RequestError                  a request as HTTP and JSON, whatever it asks for
+    │   ├── RequestMalformed
+    │   ├── RequestLineTooLong
+    │   ├── RequestHeadTooLarge
+    │   ├── RequestSlow               (retryable)
+    │   ├── JsonTooLarge
+    │   └── JsonTooDeep
+    ├── LimitError                    what one client may ask for
+    │   ├── RateLimited               (retryable)
+    │   └── TooManyAtOnce             (retryable)
     └── Overloaded                    (retryable) more work than the bounded queues take
 
 ``code`` is stable: it is written to failure lists, ledgers and HTTP problem documents, and programs may compare it.
@@ -550,6 +560,73 @@ class ProductImageNotFound(QueryError):
     """The product has no indexed image at that position, or its file is gone."""
 
     code = "product_image_not_found"
+
+
+class RequestError(VitrineError):
+    """A request that is not taken for what it is as HTTP or JSON."""
+
+    code = "request_error"
+
+
+class RequestMalformed(RequestError):
+    """No HTTP, or HTTP that could be understood in two ways."""
+
+    code = "request_malformed"
+
+
+class RequestLineTooLong(RequestError):
+    """An address with more bytes than the limit."""
+
+    code = "request_line_too_long"
+
+
+class RequestHeadTooLarge(RequestError):
+    """Request line and headers with more bytes, or more headers, than the limit."""
+
+    code = "request_head_too_large"
+
+
+class RequestSlow(RequestError):
+    """Headers or body did not come within the time for them."""
+
+    code = "request_slow"
+    retryable = True
+
+
+class JsonTooLarge(RequestError):
+    """JSON with more bytes than the limit."""
+
+    code = "json_too_large"
+
+
+class JsonTooDeep(RequestError):
+    """JSON nested deeper than the limit."""
+
+    code = "json_too_deep"
+
+
+class LimitError(VitrineError):
+    """More than one client may ask for; try again after ``retry_after_s``."""
+
+    code = "limit_error"
+
+    def __init__(self, reason: str, remedy: str = "", retry_after_s: float = 1.0) -> None:
+        super().__init__(reason, remedy)
+        self.retry_after_s = retry_after_s
+
+
+class RateLimited(LimitError):
+    """More requests in a time than one address or key may make."""
+
+    code = "rate_limited"
+    retryable = True
+
+
+class TooManyAtOnce(LimitError):
+    """More requests under way at once than one address or key may have."""
+
+    code = "too_many_at_once"
+    retryable = True
 
 
 class Overloaded(VitrineError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from indexer.errors import ConfigurationError
 from indexer.images.download import DownloadLimits
 from indexer.images.limits import ImageLimits
 from indexer.processors import available_cores
+from indexer.rate_limits.addresses import checked_proxies
 from indexer.reindex.limits import VerifyLimits
 from indexer.search.fusion import FusionWeights
 from indexer.store.qdrant_options import ServerAddress, ServerOptions
@@ -41,6 +43,23 @@ def _attribute_names(value: Any) -> Any:
     if quoted := [name for name in names if '"' in name]:
         raise ValueError(f"the store cannot index an attribute with a quote in its name: {quoted[0]}")
     return tuple(name.lower() for name in names)
+
+
+def _proxies(value: Any) -> Any:
+    addresses = _split_list(value)
+    return checked_proxies(addresses) if isinstance(addresses, tuple) else addresses
+
+
+def _origins(value: Any) -> Any:
+    origins = _split_list(value)
+    for origin in origins if isinstance(origins, tuple) else ():
+        if not _ORIGIN.fullmatch(origin):
+            raise ValueError(f"{origin} is no origin; one is https://shop.example, without a path")
+    return origins
+
+
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?")
+"""As browsers send it: in lower case, without a slash at the end (RFC 6454, 6.1)."""
 
 
 class Settings(BaseModel):
@@ -209,6 +228,38 @@ class Settings(BaseModel):
 
     host: str = Field("127.0.0.1", description="Address that the search API listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port that it listens on.")
+    address_requests_per_s: float = Field(
+        100.0,
+        ge=0,
+        description="Requests a second that one address may go on making; pictures count a tenth; 0: no limit.",
+    )
+    address_burst_requests: int = Field(1000, ge=1, description="Requests that it may make at once after a pause.")
+    key_requests_per_s: float = Field(
+        200.0, ge=0, description="The same of one key, wherever it is used from; 0: no limit."
+    )
+    key_burst_requests: int = Field(2000, ge=1, description="The same of one key at once.")
+    address_concurrency: int = Field(
+        32, ge=0, description="Requests of one address without a key under way at once, but for pictures; 0: no limit."
+    )
+    key_concurrency: int = Field(32, ge=0, description="The same of one key; 0: no limit.")
+    request_concurrency: int = Field(
+        256, ge=1, description="Requests under way at once in one process; more are answered with 503."
+    )
+    trusted_proxies: Annotated[tuple[str, ...], BeforeValidator(_proxies)] = Field(
+        (), description="Addresses or networks of proxies whose X-Forwarded-For says who asks; comma separated."
+    )
+    cors_origins: Annotated[tuple[str, ...], BeforeValidator(_origins)] = Field(
+        (), description="Other sites whose pages may ask, as https://shop.example; comma separated."
+    )
+    connections: int = Field(512, ge=1, description="Open connections of one process; more are closed with 503.")
+    address_connections: int = Field(128, ge=1, description="Open connections of one address that is no trusted proxy.")
+    head_max_bytes: int = Field(32_768, ge=1024, description="Longest request line and headers together.")
+    head_timeout_s: float = Field(
+        10.0, gt=0, description="Longest wait for them, from the first byte or from the start of the connection."
+    )
+    body_timeout_s: float = Field(
+        60.0, gt=0, description="Longest wait for a body; a feed may take as long again for each 10 MB that it brings."
+    )
     query_queue: int = Field(
         64, ge=1, description="Photos, and likewise texts, that may wait for the model; more are answered with 503."
     )

@@ -88,20 +88,35 @@ STATUS_BY_ERROR: Mapping[type[VitrineError], int] = {
     errors.QueryNotPossible: 422,
     errors.ProductNotFound: 404,
     errors.ProductImageNotFound: 404,
+    errors.RequestMalformed: 400,
+    errors.RequestLineTooLong: 414,
+    errors.RequestHeadTooLarge: 431,
+    errors.RequestSlow: 408,
+    errors.JsonTooLarge: 413,
+    errors.JsonTooDeep: 422,
+    errors.RateLimited: 429,
+    errors.TooManyAtOnce: 429,
     errors.Overloaded: 503,
 }
 """Every leaf of the error tree; a test fails if one is missing."""
 
+_COME_AGAIN = frozenset({429, 503})
+"""Statuses that say when."""
 _CODE_BY_STATUS = {404: "route_not_found", 405: "method_not_allowed", 413: "image_too_large"}
 _TITLES = {
+    400: "Not understood",
     401: "Not authorised",
     403: "Not allowed",
     404: "Not found",
     405: "Method not allowed",
+    408: "Too slow",
     409: "Conflict",
     413: "Too large",
+    414: "Address too long",
     415: "Unsupported media type",
     422: "Cannot be processed",
+    429: "Too many requests",
+    431: "Headers too large",
     500: "Internal error",
     502: "Bad gateway",
     501: "Not available with this model",
@@ -126,7 +141,7 @@ def problem_response(
         headers["Retry-After"] = str(max(1, math.ceil(retry_after_s)))
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    if status == 413:
+    if status in {408, 413}:
         headers["Connection"] = "close"  # the rest of the body is not read, so nothing can follow it
     body = {"type": "about:blank", "title": _TITLES.get(status, "Error"), "status": status, "code": code}
     body |= {"detail": detail} | dict(extra or {})
@@ -139,7 +154,7 @@ def problem_of(error: VitrineError) -> JSONResponse:
     """The problem document of an error of the tree."""
     status = STATUS_BY_ERROR.get(type(error), 500)
     retry_after_s = None
-    if status == 503:
+    if status in _COME_AGAIN:
         retry_after_s = _RETRY_AFTER_S if error.retry_after_s is None else error.retry_after_s
     return problem_response(status, error.code, told(error, status), retry_after_s=retry_after_s)
 
