@@ -266,6 +266,12 @@ class Settings(BaseModel):
     query_deadline_s: float = Field(
         10.0, gt=0, description="Longest wait of a query for the model, its own pass included; then 503."
     )
+    query_slowdown: float = Field(
+        2.5,
+        ge=0,
+        description="While queries wait without a break: times what one takes alone that one more may probably take; "
+        "those beyond are answered with 503 at once. 0: any time.",
+    )
     query_batch: int = Field(32, ge=1, le=4096, description="Most queries in one forward pass.")
     query_batch_s: float = Field(
         0.4, gt=0, description="Longest forward pass aimed at: batches of queries are smaller with slow models."

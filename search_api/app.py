@@ -62,7 +62,7 @@ def create_app(
     store = bootstrap.open_store(settings, read_only=True)
     gate = ModelGate(
         lambda: load_embedder(settings),
-        BatchLimits(settings.query_queue, settings.query_batch, settings.query_batch_s),
+        BatchLimits(settings.query_queue, settings.query_batch, settings.query_batch_s, settings.query_slowdown),
         deadline_s=settings.query_deadline_s,
         on_load_failure=on_load_failure,
     )

@@ -16,6 +16,7 @@ import numpy as np
 from indexer.embedding.port import padded_size
 from indexer.errors import ModelFailed, Overloaded, VitrineError
 from indexer.points import Vectors
+from search_api.admission import Admission, AdmissionLimits
 from search_api.model_health import ModelHealth
 
 Item = TypeVar("Item")
@@ -32,11 +33,13 @@ class BatchLimits:
         places: queries of a lane that may be under way; one more is refused.
         largest: queries in one pass, a power of two.
         longest_pass_s: a pass is kept so small that it is probably no longer: the other lane waits for its end.
+        slowdown: see ``AdmissionLimits``.
     """
 
     places: int
     largest: int
     longest_pass_s: float
+    slowdown: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class LaneFigures:
         answered: queries that got their vector.
         passes: forward passes that succeeded; ``answered / passes`` is the mean batch.
         failed: queries that made the model fail, alone.
-        refused: queries for which there was no place.
+        refused: queries for which there was no place, or that would have waited too long.
         item_ms: of the model's time that a query takes in a batch, smoothed.
     """
 
@@ -95,7 +98,8 @@ class Lane(Generic[Item]):
         self._waiting: deque[Waiting[Item]] = deque()
         # parts of a batch that failed: each goes through the model by itself, before what came later
         self._parts: deque[Sequence[Waiting[Item]]] = deque()
-        self._under_way = self._answered = self._passes = self._failed = self._refused = 0
+        self._admission = Admission(AdmissionLimits(limits.places, limits.slowdown))
+        self._answered = self._passes = self._failed = self._refused = 0
         self._item_s = _FIRST_ITEM_S
 
     @contextmanager
@@ -103,18 +107,21 @@ class Lane(Generic[Item]):
         """A place in the lane, held until the end of the block, however it ends.
 
         Raises:
-            Overloaded: there is none.
+            Overloaded: there is none, or a lasting queue is so long already that the query would wait too long.
         """
         with self._ready:
-            if self._under_way >= self._limits.places:
+            ticket = self._admission.enter()
+            if ticket is None:
                 self._refused += 1
-                raise Overloaded(f"{self._under_way} queries already wait for the model.", retry_after_s=self.wait_s())
-            self._under_way += 1
+                under_way = self._admission.under_way
+                raise Overloaded(f"{under_way} queries already wait for the model.", retry_after_s=self.wait_s())
+        answered = False
         try:
             yield
+            answered = True
         finally:
             with self._ready:
-                self._under_way -= 1
+                self._admission.leave(ticket, answered=answered)
 
     def append(self, item: Item) -> Future[Vectors]:
         """Puts a query at the end of the lane."""
@@ -127,7 +134,7 @@ class Lane(Generic[Item]):
 
     def wait_s(self) -> float:
         """Seconds after which those that have a place now are probably answered."""
-        return round(self._under_way * self._item_s, 3)
+        return round(self._admission.under_way * self._item_s, 3)
 
     def is_empty(self) -> bool:
         """Whether nothing waits; asked while ``ready`` is held."""
@@ -176,7 +183,7 @@ class Lane(Generic[Item]):
         """What it did so far."""
         with self._ready:
             return LaneFigures(
-                self._under_way,
+                self._admission.under_way,
                 self._answered,
                 self._passes,
                 self._failed,
