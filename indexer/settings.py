@@ -338,6 +338,11 @@ class Settings(BaseModel):
         return f"{self.catalog}_tenants" if self.tenants else self.catalog
 
     @property
+    def keys_path(self) -> Path:
+        """Where the API keys are kept."""
+        return Path(self.keys_file) if self.keys_file else self.data_dir / "keys.sqlite3"
+
+    @property
     def models_dir(self) -> Path:
         """Where converted models and what was measured of them are kept, a folder for each embedding space."""
         return self.data_dir / "models"

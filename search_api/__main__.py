@@ -14,9 +14,10 @@ from indexer.errors import VitrineError
 from indexer.processors import share_cores_between_threads
 from indexer.settings import Settings
 from search_api.app import create_app
+from search_api.authentication import Authenticator
 from search_api.indexer_process import IndexerProcess
 from search_api.request_ids import log_handler
-from search_api.serving import ApiServer, check_address
+from search_api.serving import ApiServer, check_address, check_open_search
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -43,12 +44,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         settings = settings_of(parsed).settings
+        check_open_search(settings)
         check_address(settings)
-        server = ApiServer(create_app(settings, on_load_failure=stop), settings)
+        app = create_app(settings, on_load_failure=stop)
+        server = ApiServer(app, settings)
     except VitrineError as error:
         failures.append(error)
     else:
-        with _indexer_beside(settings):
+        with _indexer_beside(settings, app.state.authenticator):
             server.run()
     for failure in failures:
         print(f"error: {failure}", file=sys.stderr)  # noqa: T201
@@ -56,12 +59,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 @contextmanager
-def _indexer_beside(settings: Settings) -> Iterator[None]:
-    """The indexer process, where the catalog can be changed here and no workers are there to do it."""
-    if settings.dispatcher != "inline" or not settings.admin_key.get_secret_value():
+def _indexer_beside(settings: Settings, authenticator: Authenticator) -> Iterator[None]:
+    """The indexer process, once the catalog can be changed here, where no workers are there to do it."""
+    if settings.dispatcher != "inline":
         yield
         return
-    indexer = IndexerProcess(settings)
+    indexer = IndexerProcess(settings, wanted=lambda: authenticator.can_administrate)
     indexer.start()
     try:
         yield

@@ -35,6 +35,11 @@ class Access:
     tenant: str = ""
 
 
+ALL_SCOPES = frozenset(Scope)
+SESSION_SCOPES = frozenset({Scope.SEARCH, Scope.EMBED})
+"""What a cookie counts for, at most: a browser sends it by itself, so it must not be able to change anything."""
+NOBODY = Access("", "", frozenset())
+"""Of requests without a key that is accepted, where one is needed."""
 OPEN = Access("", "", frozenset({Scope.SEARCH, Scope.EMBED}))
 """Of requests without a key, where searching is open."""
 

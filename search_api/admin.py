@@ -1,17 +1,15 @@
-"""Changing the catalog: what the admin routes do, and who may."""
+"""Changing the catalog: what the admin routes do."""
 
 from __future__ import annotations
 
-import hmac
 import logging
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from indexer.errors import (
-    AdminDisabled,
-    AdminKeyRequired,
     CollectionNotFound,
     EventsUnavailable,
     RunNotFound,
@@ -26,37 +24,6 @@ from indexer.store.async_reader import AsyncCollectionReader
 from search_api.feeds import FeedFolder
 
 _log = logging.getLogger(__name__)
-
-
-class AdminKey:
-    """The secret that admin requests carry.
-
-    Args:
-        key: empty: nobody may.
-    """
-
-    def __init__(self, key: str) -> None:
-        self._key = key.encode()
-
-    def check(self, headers: Mapping[str, str]) -> None:
-        """Returns if the headers carry the key, as ``X-API-Key`` or ``Authorization: Bearer``.
-
-        Raises:
-            AdminDisabled: there is no key.
-            AdminKeyRequired: they do not.
-        """
-        if not self._key:
-            raise AdminDisabled(
-                "No admin key is set, so the catalog cannot be changed over HTTP.", "Set VITRINE_ADMIN_KEY."
-            )
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        given = headers.get("x-api-key") or (token.strip() if scheme.lower() == "bearer" else "")
-        # headers come as Latin-1, whatever their bytes meant; compared in a time that does not tell how much is right
-        if not hmac.compare_digest(given.encode("latin-1"), self._key):
-            raise AdminKeyRequired(
-                "This changes the catalog and needs the admin key.",
-                "Send it in the header X-API-Key, or as Authorization: Bearer.",
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,3 +172,33 @@ class AdminService:
         if record is None:
             raise RunNotFound(f"The run {run_id} has not begun yet, so nothing of it can be retried.")
         return record.run_id
+
+
+class AdminOnDemand:
+    """The service, made when it is first needed: without a key for it, no log, ledger or queue is opened.
+
+    Args:
+        make: opens the parts; blocks.
+    """
+
+    def __init__(self, make: Callable[[], AdminService]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._service: AdminService | None = None
+
+    def get(self) -> AdminService:
+        """The service; the first call makes it, and blocks.
+
+        Raises:
+            VitrineError: a part cannot be opened.
+        """
+        with self._lock:
+            if self._service is None:
+                self._service = self._make()
+            return self._service
+
+    def close(self) -> None:
+        """Releases files and connections, if there are any."""
+        with self._lock:
+            if self._service is not None:
+                self._service.close()

@@ -13,8 +13,9 @@ from indexer.embedding.port import Embedder
 from indexer.errors import VitrineError
 from indexer.settings import Settings
 from indexer.store.port import Alias
-from search_api.admin import AdminKey, AdminParts, AdminService
-from search_api.authentication import Authentication
+from search_api.admin import AdminOnDemand, AdminParts, AdminService
+from search_api.audit import AuditLog
+from search_api.authentication import Authentication, Authenticator
 from search_api.body_limit import BodyLimit
 from search_api.catalog_knowledge import CatalogKnowledge
 from search_api.duplicates import DuplicateSearch
@@ -23,6 +24,7 @@ from search_api.feeds import FeedFolder
 from search_api.find_schemas import FindQuery
 from search_api.heat_maps import HeatMaps
 from search_api.images import ProductImages
+from search_api.keys.ring import KeyRing
 from search_api.lanes import BatchLimits
 from search_api.model_gate import ModelGate
 from search_api.openapi import install_schemas
@@ -32,7 +34,19 @@ from search_api.product_search import ProductSearch
 from search_api.query_embeddings import QueryEmbeddings
 from search_api.query_parts import QueryPartReader
 from search_api.request_ids import RequestIds
-from search_api.routes import admin, duplicates, find, health, heat, page, products, regions, search, zero_shot
+from search_api.routes import (
+    admin,
+    duplicates,
+    find,
+    health,
+    heat,
+    page,
+    products,
+    regions,
+    search,
+    session,
+    zero_shot,
+)
 from search_api.routes.dependencies import ApiParts
 from search_api.security_headers import SecurityHeaders
 from search_api.service import SearchService
@@ -76,16 +90,20 @@ def create_app(
 
     photo_regions = PhotoRegions(gate, queries, service.best_score, settings.image_limits(), _region_options(settings))
     knowledge = CatalogKnowledge(service.reader, queries, settings.index_tuning().facet_attributes)
-    admin_service = _admin_service(settings, gate, service) if settings.admin_key.get_secret_value() else None
+    authenticator = _authenticator(settings)
+    admin_service = AdminOnDemand(partial(_admin_service, settings, gate, service))
+    if authenticator.can_administrate:
+        admin_service.get()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001 - FastAPI's signature
         gate.start()
+        authenticator.ring.start()
         yield
+        authenticator.ring.close()
         gate.close()
         await service.close()
-        if admin_service is not None:
-            admin_service.close()
+        admin_service.close()
         store.close()
 
     app = FastAPI(
@@ -113,15 +131,18 @@ def create_app(
         regions=photo_regions,
         heat_maps=HeatMaps(gate, queries, images, settings.image_limits()),
     )
-    install_schemas(app, FindQuery)
-    app.state.admin_key = AdminKey(settings.admin_key.get_secret_value())
+    install_schemas(app, FindQuery, open_search=settings.open_search)
+    app.state.authenticator = authenticator
     app.state.admin = admin_service
+    app.state.audit = AuditLog(
+        settings.data_dir, max_bytes=settings.audit_max_bytes, keep_files=settings.audit_keep_files
+    )
     app.add_middleware(BodyLimit, limits=settings.image_limits(), feed_max_bytes=settings.feed_max_bytes)
-    app.add_middleware(Authentication)
+    app.add_middleware(Authentication, authenticator=authenticator)
     install_problem_handlers(app)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestIds)  # the last is the outermost: these two see every answer
-    for module in (search, find, duplicates, zero_shot, regions, heat, products, admin, health, page):
+    for module in (search, find, duplicates, zero_shot, regions, heat, products, admin, session, health, page):
         app.include_router(module.router)
     return app
 
@@ -129,6 +150,15 @@ def create_app(
 def _region_options(settings: Settings) -> RegionOptions:
     detector = partial(bootstrap.open_detector, settings) if settings.region_detector else None
     return RegionOptions(settings.region_labels, settings.region_count, detector)
+
+
+def _authenticator(settings: Settings) -> Authenticator:
+    return Authenticator(
+        KeyRing(settings.keys_path),
+        settings.admin_key.get_secret_value(),
+        open_search=settings.open_search,
+        session_hours=settings.session_hours,
+    )
 
 
 def _admin_service(settings: Settings, gate: ModelGate, service: SearchService) -> AdminService:

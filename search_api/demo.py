@@ -27,7 +27,7 @@ from indexer.processors import share_cores_between_threads
 from indexer.settings import Settings
 from search_api.app import create_app
 from search_api.request_ids import log_handler
-from search_api.serving import ApiServer, check_address
+from search_api.serving import ApiServer, check_address, check_open_search
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -47,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed.data_dir = parsed.data_dir or parsed.folder / "data"
     try:
         settings = settings_of(parsed).settings
+        check_open_search(settings)
         check_address(settings)
         catalog = parsed.folder / "catalog"
         _draw(catalog)

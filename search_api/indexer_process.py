@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 
 from indexer.settings import Settings
 
@@ -16,6 +17,11 @@ _FIRST_PAUSE_S = 1.0
 _MAX_PAUSE_S = 60.0
 _HEALTHY_AFTER_S = 60.0
 _STOP_S = 10.0
+_ASK_EVERY_S = 1.0
+
+
+def _always() -> bool:
+    return True
 
 
 class IndexerProcess:
@@ -25,11 +31,15 @@ class IndexerProcess:
 
     Args:
         settings: which it gets through its environment, so that no secret is on its command line.
+        wanted: whether there is anybody who could give it work; it is first started when there is.
         first_pause_s: before it is started again the first time; doubles up to a minute while it keeps dying.
     """
 
-    def __init__(self, settings: Settings, *, first_pause_s: float = _FIRST_PAUSE_S) -> None:
+    def __init__(
+        self, settings: Settings, *, wanted: Callable[[], bool] = _always, first_pause_s: float = _FIRST_PAUSE_S
+    ) -> None:
         self._settings = settings
+        self._wanted = wanted
         self._first_pause_s = first_pause_s
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -61,6 +71,8 @@ class IndexerProcess:
 
     def _keep(self) -> None:
         pause_s = self._first_pause_s
+        while not self._wanted() and not self._stop.wait(_ASK_EVERY_S):
+            pass
         while not self._stop.is_set():
             start_s = time.monotonic()
             code = self._run()

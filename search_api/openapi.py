@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from search_api.routes.dependencies import problems
+from search_api.routes.scopes import COOKIE_SCHEME
 from search_api.schemas import Problem
 
 _METHODS = frozenset({"get", "put", "post", "delete", "patch"})
@@ -16,12 +17,13 @@ _OF_BODIES = (400, 413)
 """A form or JSON that cannot be taken apart, and too much of it: answered before the route sees anything."""
 
 
-def install_schemas(app: FastAPI, *models: type[BaseModel]) -> None:
+def install_schemas(app: FastAPI, *models: type[BaseModel], open_search: bool) -> None:
     """Adds to the app's OpenAPI document what is missing: models that no route names, and what routes refuse.
 
     Args:
         app: with all its routes, once the document is asked for.
         models: to add, with those that they are made of.
+        open_search: whether searching needs no key here.
     """
     original = app.openapi
 
@@ -35,6 +37,8 @@ def install_schemas(app: FastAPI, *models: type[BaseModel]) -> None:
             schemas.setdefault(model.__name__, schema)
         for operation in _operations(document):
             _describe_refusals(operation)
+            if open_search:
+                _describe_open(operation)
         return document
 
     setattr(app, "openapi", openapi)  # noqa: B010 - FastAPI's documented way is to assign to its method
@@ -43,6 +47,13 @@ def install_schemas(app: FastAPI, *models: type[BaseModel]) -> None:
 def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for routes in document.get("paths", {}).values():
         yield from (operation for method, operation in routes.items() if method in _METHODS)
+
+
+def _describe_open(operation: dict[str, Any]) -> None:
+    """Where searching is open, what the page's cookie would be good for can be had with nothing, too."""
+    ways = operation.get("security", [])
+    if {COOKIE_SCHEME: []} in ways and {} not in ways:
+        ways.insert(0, {})
 
 
 def _describe_refusals(operation: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, Field
 
 from indexer.products import is_remote
+from search_api.access import Scope
 from search_api.embedding_source import EmbeddingSource
 
 if TYPE_CHECKING:  # what the functions below are given; programs that use the client need no more than pydantic
@@ -160,3 +161,11 @@ def product_response(points: tuple[StoredPoint, ...]) -> ProductResponse:
             for point in points
         ],
     )
+
+
+class SessionResponse(BaseModel):
+    """Somebody is signed in on the page; the cookie itself is in a header."""
+
+    key: str = Field(description="What the key is called.")
+    scopes: list[Scope] = Field(description="What the session may do: search, embed.")
+    tenant: str = Field(description="Whose products it sees; empty: no tenant is named.")

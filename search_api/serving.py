@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import ipaddress
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -34,6 +35,35 @@ def check_address(settings: Settings) -> None:
                 f"The API cannot listen on {settings.host} port {settings.port}: {error.strerror}.",
                 "Stop what listens there, or choose another port with --port.",
             ) from error
+
+
+def check_open_search(settings: Settings) -> None:
+    """Returns if whoever reaches the API may: where searching is open, that is this machine alone.
+
+    Raises:
+        ConfigurationError: it would listen on other addresses, and nobody said that it may.
+    """
+    if not settings.open_search or settings.open_search_anywhere or _is_loopback(settings.host):
+        return
+    raise ConfigurationError(
+        f"The API would let anybody search who reaches it at {settings.host or 'any address of this machine'}: "
+        "searching needs no key (open_search).",
+        "Ask for keys with --open-search false and make one with python -m search_api keys create; or, where something "
+        "in front guards it, allow it with --open-search-anywhere true.",
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether nothing but this machine can reach what listens there."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        pass
+    try:
+        found = socket.getaddrinfo(host, None) if host else []
+    except OSError:
+        return False
+    return bool(found) and all(ipaddress.ip_address(item[4][0]).is_loopback for item in found)
 
 
 class ApiServer:

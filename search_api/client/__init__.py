@@ -37,7 +37,7 @@ from search_api.find_schemas import (
     TextPart,
 )
 from search_api.region_schemas import PhotoRegion, RegionsResponse
-from search_api.schemas import ProductHit, ProductResponse, SearchResponse
+from search_api.schemas import ProductHit, ProductResponse, SearchResponse, SessionResponse
 from search_api.zero_shot_schemas import ClassifyResponse, EmbedResponse
 
 __all__ = [
@@ -75,6 +75,7 @@ __all__ = [
     "RetryPolicy",
     "SearchResponse",
     "ServingStatus",
+    "SessionResponse",
     "TextPart",
     "all_of",
     "any_of",

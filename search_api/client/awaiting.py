@@ -10,7 +10,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import httpx
 
-from search_api.client import administration, searches
+from search_api.client import administration, searches, sessions
 from search_api.client.blocking import with_self
 from search_api.client.call import Answer, Call, Picture, answered
 from search_api.client.errors import ApiError
@@ -40,7 +40,8 @@ class AsyncClient:
 
     Args:
         url: of the API, such as ``http://127.0.0.1:8000``.
-        admin_key: for the methods that change the catalog or tell of index runs.
+        key: sent with every call, where the API asks for one.
+        admin_key: instead of it, for the methods that change the catalog or tell of index runs.
         policy: of deadlines and repeated attempts.
         http: one of your own, with proxies or certificates of your own; it is not closed here.
 
@@ -52,11 +53,12 @@ class AsyncClient:
         self,
         url: str,
         *,
+        key: str = "",
         admin_key: str = "",
         policy: RetryPolicy | None = None,
         http: httpx.AsyncClient | None = None,
     ) -> None:
-        self._address = Address(url, admin_key, policy or RetryPolicy())
+        self._address = Address(url, key, admin_key, policy or RetryPolicy())
         self._owns_http = http is None
         self._http = httpx.AsyncClient() if http is None else http
 
@@ -75,6 +77,8 @@ class AsyncClient:
     embed_texts = _method(searches.embed_texts)
     health = _method(searches.health)
     ready = _method(searches.ready)
+    sign_in = _method(sessions.sign_in)
+    sign_out = _method(sessions.sign_out)
 
     put_product = _method(administration.put_product)
     patch_product = _method(administration.patch_product)

@@ -11,7 +11,7 @@ from typing import Concatenate, ParamSpec, Self, TypeVar, get_args, get_type_hin
 
 import httpx
 
-from search_api.client import administration, searches
+from search_api.client import administration, searches, sessions
 from search_api.client.call import Answer, Call, Picture, answered
 from search_api.client.errors import ApiError
 from search_api.client.exchange import Address, own_errors
@@ -50,7 +50,8 @@ class Client:
 
     Args:
         url: of the API, such as ``http://127.0.0.1:8000``.
-        admin_key: for the methods that change the catalog or tell of index runs.
+        key: sent with every call, where the API asks for one.
+        admin_key: instead of it, for the methods that change the catalog or tell of index runs.
         policy: of deadlines and repeated attempts.
         http: one of your own, with proxies or certificates of your own; it is not closed here.
 
@@ -62,11 +63,12 @@ class Client:
         self,
         url: str,
         *,
+        key: str = "",
         admin_key: str = "",
         policy: RetryPolicy | None = None,
         http: httpx.Client | None = None,
     ) -> None:
-        self._address = Address(url, admin_key, policy or RetryPolicy())
+        self._address = Address(url, key, admin_key, policy or RetryPolicy())
         self._owns_http = http is None
         self._http = httpx.Client() if http is None else http
 
@@ -85,6 +87,8 @@ class Client:
     embed_texts = _method(searches.embed_texts)
     health = _method(searches.health)
     ready = _method(searches.ready)
+    sign_in = _method(sessions.sign_in)
+    sign_out = _method(sessions.sign_out)
 
     put_product = _method(administration.put_product)
     patch_product = _method(administration.patch_product)

@@ -64,7 +64,7 @@ class Call(Generic[T]):
         form: fields of a form.
         files: of the form.
         repeatable: whether it may be made twice: it changes nothing, or the same again.
-        admin: whether it needs the admin key, which no other call is given.
+        admin: whether it needs a key with the scope admin.
     """
 
     method: str

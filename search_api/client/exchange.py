@@ -23,11 +23,13 @@ class Address:
 
     Attributes:
         url: such as ``http://127.0.0.1:8000``; a path is kept.
-        admin_key: for the calls that need it; no other call sends it.
+        key: sent with every call; empty: none.
+        admin_key: sent instead of it with the calls that need it, and with no other.
         policy: of repeated attempts.
     """
 
     url: str
+    key: str = field(default="", repr=False)
     admin_key: str = field(default="", repr=False)
     policy: RetryPolicy = field(default_factory=RetryPolicy)
 
@@ -41,8 +43,8 @@ class Address:
         found = [(b"accept", b"application/json, image/*")]
         if call.json:
             found.append((b"content-type", b"application/json"))
-        if call.admin and self.admin_key:
-            found.append((b"x-api-key", self.admin_key.encode()))
+        if key := (call.admin and self.admin_key) or self.key:
+            found.append((b"x-api-key", key.encode()))
         return found
 
     @contextmanager

@@ -1,16 +1,13 @@
-"""Routes that change the catalog, behind the admin key: single products, index runs, and how far both are."""
+"""Routes that change the catalog, for keys with the scope admin: single products, index runs, how far both are."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import Annotated, Any, TypeVar, cast
+from collections.abc import Callable
+from typing import Annotated, TypeVar, cast
 
-from fastapi import APIRouter, Depends, Query, Request, Security
+from fastapi import Depends, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import Response
-from fastapi.routing import APIRoute
-from fastapi.security import APIKeyHeader, HTTPBearer
 from pydantic import TypeAdapter, ValidationError
 from starlette.datastructures import UploadFile
 
@@ -24,7 +21,8 @@ from indexer.events.messages import (
     fields_event,
     upsert_event,
 )
-from search_api.admin import AdminKey, AdminService
+from search_api.access import Scope
+from search_api.admin import AdminOnDemand, AdminService
 from search_api.admin_schemas import (
     EventAnswer,
     FailureList,
@@ -39,37 +37,21 @@ from search_api.admin_schemas import (
     run_answer,
     serving_status,
 )
+from search_api.routes.auditing import AuditedRoute, name_target
 from search_api.routes.dependencies import Parts, problems
 from search_api.routes.products import ProductId as ProductIdInPath
+from search_api.routes.scopes import scoped_router
 from search_api.routes.uploads import media_type
 
 _T = TypeVar("_T")
 _MAX_ORDER_BYTES = 64_000
 
 
-class _AdminRoute(APIRoute):
-    """Asks for the key before anything of the body is read."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-
-        async def handle_if_allowed(request: Request) -> Response:
-            cast("AdminKey", request.app.state.admin_key).check(request.headers)
-            return await handle(request)
-
-        return handle_if_allowed
-
-
-# the two ways to send the key, for OpenAPI; what checks it is the route class
-_KEY = [
-    Security(APIKeyHeader(name="X-API-Key", auto_error=False)),
-    Security(HTTPBearer(auto_error=False)),
-]
-router = APIRouter(tags=["admin"], route_class=_AdminRoute, dependencies=_KEY)
+router = scoped_router(Scope.ADMIN, tag="admin", route_class=AuditedRoute)
 
 
 def _service(request: Request) -> AdminService:
-    return cast("AdminService", request.app.state.admin)
+    return cast("AdminOnDemand", request.app.state.admin).get()
 
 
 Admin = Annotated[AdminService, Depends(_service)]
@@ -122,6 +104,7 @@ async def request_run(request: Request, admin: Admin) -> IndexRunAnswer:
         order = await _uploaded(request, admin)
     else:
         order = _order(await _short_body(request))
+        name_target(request, order.feed)
     run = await run_in_threadpool(admin.request_feed, order.feed, full=order.full, limit=order.limit)
     return run_answer(run)
 
@@ -196,6 +179,7 @@ async def _uploaded(request: Request, admin: AdminService) -> RunOrderBody:
             raise FeedNotFound("The form has no file in its field 'file'.", "Send the feed in that field.")
         options = {name: value for name, value in form.items() if name != "file"}
         name = file.filename
+        name_target(request, name)
         # looked at before a byte is kept: an upload replaces the feed of its name
         _validated(lambda: RunOrderBody.model_validate({"feed": name, **options}))
         kept = await run_in_threadpool(admin.keep_feed, name, file.file)

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.responses import Response
 
 from indexer.points import StoredPoint
 from indexer.store.ranking import RankedPoint
+from search_api.access import Scope
 from search_api.departures import unless_gone
 from search_api.duplicates import FoundDuplicates
 from search_api.find_answer import offer_of
 from search_api.find_schemas import DuplicateHit, DuplicatesResponse
 from search_api.routes.dependencies import Parts, problems
+from search_api.routes.scopes import scoped_router
 from search_api.routes.uploads import IMAGE_BODY, uploaded_photo
 from search_api.schemas import ImageLink, image_url
 from search_api.schemas import Limit as LimitField
 
-router = APIRouter(prefix="/v1/duplicates", tags=["search"])
+router = scoped_router(Scope.SEARCH, tag="search", prefix="/v1/duplicates")
 
 Limit = Annotated[LimitField, Query()]
 

@@ -6,7 +6,7 @@ import base64
 import binascii
 from collections.abc import Sequence
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import BaseModel, ValidationError
@@ -14,13 +14,15 @@ from starlette.datastructures import FormData, UploadFile
 
 from indexer.errors import ImageEmpty, QueryNotPossible
 from indexer.images.limits import ImageLimits
+from search_api.access import Scope
 from search_api.departures import unless_gone
 from search_api.find_answer import find_response
 from search_api.find_schemas import MAX_PHOTOS, FindQuery, FindResponse, PhotoPart
 from search_api.routes.dependencies import Parts, problems
+from search_api.routes.scopes import scoped_router
 from search_api.routes.uploads import check_size, file_bytes, media_type
 
-router = APIRouter(prefix="/v1", tags=["search"])
+router = scoped_router(Scope.SEARCH, tag="search", prefix="/v1")
 
 _FORM_FIELD = "query"
 

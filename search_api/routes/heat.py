@@ -5,19 +5,22 @@ from __future__ import annotations
 import hashlib
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 
 from indexer.errors import ProductImageNotFound
 from indexer.points import StoredPoint
+from search_api.access import Scope
 from search_api.departures import unless_gone
 from search_api.heat_maps import unpacked
+from search_api.routes.caching import cache_headers
 from search_api.routes.dependencies import ApiParts, Parts, problems
 from search_api.routes.products import ProductId
+from search_api.routes.scopes import scoped_router
 from search_api.routes.uploads import IMAGE_BODY, uploaded_photo
 
-router = APIRouter(prefix="/v1/products", tags=["products"])
+router = scoped_router(Scope.SEARCH, tag="products", prefix="/v1/products")
 
 Position = Annotated[int, Path(ge=0)]
 Toward = Annotated[
@@ -42,7 +45,7 @@ async def picture_heat(
         raise RequestValidationError([wrong])
     point = await _point(parts, product_id, position)
     etag = f'"{hashlib.sha256(f"{point.payload.image_sha256}{toward}".encode()).hexdigest()[:20]}"'
-    headers = {"ETag": etag, "Cache-Control": f"private, max-age={_HOUR_S}"}
+    headers = {"ETag": etag, **cache_headers(_HOUR_S, private=True)}
     if request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers=headers)
     png = await unless_gone(request, parts.heat_maps.of_product(point.payload, vector))

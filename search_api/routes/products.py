@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from indexer.errors import ProductImageNotFound
 from indexer.products import is_remote
+from search_api.access import Scope
 from search_api.images import PictureSize
+from search_api.routes.caching import cache_headers
 from search_api.routes.dependencies import Parts, problems
+from search_api.routes.scopes import scoped_router
 from search_api.routes.search import Limit, Offset, search_response
 from search_api.schemas import ProductResponse, SearchResponse, product_response
 from search_api.service import Page
 
-router = APIRouter(prefix="/v1/products", tags=["products"])
+router = scoped_router(Scope.SEARCH, tag="products", prefix="/v1/products")
 
 ProductId = Annotated[str, Path(description="The feed's own id, percent-encoded.", max_length=512)]
 _DAY_S = 86_400
@@ -44,7 +47,7 @@ async def product_image(
     if is_remote(payload.image_ref):
         return RedirectResponse(payload.image_ref)
     etag = f'"{parts.images.etag(payload, size)}"'
-    headers = {"ETag": etag, "Cache-Control": f"public, max-age={_DAY_S}"}
+    headers = {"ETag": etag, **cache_headers(_DAY_S)}
     if request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers=headers)
     picture = await parts.service.in_thread(lambda: parts.images.picture(payload, size))

@@ -6,7 +6,7 @@ import base64
 import io
 from collections.abc import Sequence
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from indexer.images.decode import decode_image
@@ -14,13 +14,15 @@ from indexer.images.limits import ImageLimits
 from indexer.regions.box import Crop
 from indexer.regions.choice import FOUND_MARGIN
 from indexer.regions.salience import Region
+from search_api.access import Scope
 from search_api.departures import unless_gone
 from search_api.photo_regions import FoundRegions
 from search_api.region_schemas import PhotoRegion, RegionsResponse
 from search_api.routes.dependencies import ApiParts, Parts, problems
+from search_api.routes.scopes import scoped_router
 from search_api.routes.uploads import IMAGE_BODY, uploaded_photo
 
-router = APIRouter(prefix="/v1/regions", tags=["search"])
+router = scoped_router(Scope.SEARCH, tag="search", prefix="/v1/regions")
 
 _CROP_PX = 160
 _JPEG_QUALITY = 80

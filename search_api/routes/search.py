@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.responses import Response
 
+from search_api.access import Scope
 from search_api.departures import unless_gone
 from search_api.routes.dependencies import Parts, problems
+from search_api.routes.scopes import scoped_router
 from search_api.routes.uploads import IMAGE_BODY, uploaded_photo
 from search_api.schemas import Limit as LimitField
 from search_api.schemas import Offset as OffsetField
 from search_api.schemas import SearchResponse, TextQuery, Timings, product_hit
 from search_api.service import Page, TimedAnswer
 
-router = APIRouter(prefix="/v1/search", tags=["search"])
+router = scoped_router(Scope.SEARCH, tag="search", prefix="/v1/search")
 
 Limit = Annotated[LimitField, Query()]
 Offset = Annotated[OffsetField, Query()]

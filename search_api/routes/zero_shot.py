@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import BaseModel, ValidationError
@@ -12,8 +12,10 @@ from starlette.datastructures import FormData, UploadFile
 
 from indexer.errors import ImageEmpty
 from indexer.images.limits import ImageLimits
+from search_api.access import Scope
 from search_api.departures import unless_gone
 from search_api.routes.dependencies import Parts, problems
+from search_api.routes.scopes import scoped_router
 from search_api.routes.uploads import check_size, file_bytes, media_type, raw_photo
 from search_api.zero_shot_schemas import (
     MAX_LABELS,
@@ -29,7 +31,7 @@ from search_api.zero_shot_schemas import (
     LabelAnswer,
 )
 
-router = APIRouter(prefix="/v1", tags=["zero-shot"])
+router = scoped_router(Scope.EMBED, tag="zero-shot", prefix="/v1")
 
 _OTHER_BODIES = "multipart/form-data, application/json"
 

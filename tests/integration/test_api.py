@@ -308,6 +308,7 @@ def test_openapi_describes_what_is_there(client: httpx.Client) -> None:
         "/v1/index-runs/{run_id}/retry",
         "/v1/index-status",
         "/v1/serving-status",
+        "/v1/session",
         "/healthz",
         "/readyz",
     }

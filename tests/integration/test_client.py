@@ -48,6 +48,7 @@ from search_api.client import (
     none_of,
     one_of,
     searches,
+    sessions,
 )
 from search_api.client.call import Call
 from tests.either_client import EitherClient, Kind
@@ -302,7 +303,7 @@ def calls() -> list[tuple[str, Call[Any]]]:
         "heat_map_url": "/v1/products/{product_id}/images/{position}/heat?toward=x",
     }
     found = []
-    for module in (searches, administration):
+    for module in (searches, administration, sessions):
         for name, build in inspect.getmembers(module, inspect.isfunction):
             if build.__module__ == module.__name__ and str(inspect.signature(build).return_annotation).startswith(
                 "Call["

@@ -1,0 +1,1 @@
+"""API keys: made, kept as digests, followed by running servers."""
