@@ -26,7 +26,7 @@ _POINT_NAMESPACE = uuid.UUID("6f1c36a0-5b0c-5e0a-9d53-0d1f3c1b7e11")
 
 
 @lru_cache(maxsize=8192)  # asked for twice on the way of each picture; as many as are on their way at once
-def point_id(product_id: str, image_sha256: str) -> uuid.UUID:
+def point_id(product_id: str, image_sha256: str, tenant: str = "") -> uuid.UUID:
     """The id of a product's picture: UUID version 5 (RFC 9562) of product id and content hash.
 
     The content is part of the id, so a point's vector never changes: a changed picture is a new point, and the old one
@@ -35,8 +35,11 @@ def point_id(product_id: str, image_sha256: str) -> uuid.UUID:
     Args:
         product_id: the feed's own id.
         image_sha256: 64 hexadecimal digits.
+        tenant: whose product it is; two tenants' points are two, whatever else is the same.
     """
-    return uuid.uuid5(_POINT_NAMESPACE, f"{image_sha256}/{product_id}")
+    # no hash has a colon, so no point of a tenant has the id of one without
+    owner = f"{tenant}:" if tenant else ""
+    return uuid.uuid5(_POINT_NAMESPACE, f"{owner}{image_sha256}/{product_id}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class PointPayload:
         tags: attributes that were told from the picture itself, by name; see ``indexer.tagging``. They belong to the
             picture, so no feed or event changes them, and a changed picture has none.
         tag_probabilities: of each tag's value, 0 to 1.
+        tenant: whose product it is; empty in an installation without tenants.
     """
 
     product_id: str
@@ -85,6 +89,7 @@ class PointPayload:
     main: bool | None = False
     tags: Mapping[str, str] = field(default_factory=dict)
     tag_probabilities: Mapping[str, float] = field(default_factory=dict)
+    tenant: str = ""
 
     @property
     def category_path(self) -> list[str]:
@@ -114,7 +119,7 @@ class PointPayload:
             if name in value:
                 value[name] = dict(value[name])
         if names is None:
-            for name in _TAG_FIELDS:
+            for name in _RARE_FIELDS:
                 if not value[name]:
                     del value[name]  # most catalogs have none
         return value
@@ -131,6 +136,7 @@ class PointPayload:
         known["image_validator"] = value.get("image_validator", "")
         known["main"] = value.get("main")
         known |= {name: value.get(name, {}) for name in _TAG_FIELDS}
+        known["tenant"] = value.get("tenant", "")
         known["category"] = tuple(known["category"])
         return cls(**known)
 
@@ -150,8 +156,9 @@ CATEGORY_SEPARATOR = " > "
 """Between the levels of ``category_path``."""
 _PAYLOAD_FIELDS = tuple(item.name for item in fields(PointPayload))
 _TAG_FIELDS = ("tags", "tag_probabilities")
+_RARE_FIELDS = (*_TAG_FIELDS, "tenant")
 _MAPPINGS = ("attributes", *_TAG_FIELDS)
-_FIRST_FIELDS = tuple(name for name in _PAYLOAD_FIELDS if name not in {"image_validator", "main", *_TAG_FIELDS})
+_FIRST_FIELDS = tuple(name for name in _PAYLOAD_FIELDS if name not in {"image_validator", "main", *_RARE_FIELDS})
 _SOURCES: Mapping[str, frozenset[str]] = {
     "category_path": frozenset({"category"}),
     "attribute_names": frozenset({"attributes", "tags"}),
@@ -197,7 +204,7 @@ class StoredPoint:
     payload: PointPayload
 
 
-def payload_of(product: CatalogProduct, image: ImageFacts) -> PointPayload:
+def payload_of(product: CatalogProduct, image: ImageFacts, tenant: str = "") -> PointPayload:
     """The payload of one picture of a product; that of position 0 is taken for the main one, see ``with_main``."""
     return PointPayload(
         product_id=product.product_id,
@@ -220,6 +227,7 @@ def payload_of(product: CatalogProduct, image: ImageFacts) -> PointPayload:
         height_px=image.height_px,
         image_validator=image.validator,
         main=image.position == 0,
+        tenant=tenant,
     )
 
 
@@ -249,7 +257,7 @@ def with_product_fields(payload: PointPayload, product: CatalogProduct) -> Point
         payload.height_px,
         payload.image_validator,
     )
-    made = with_tags_of(payload, payload_of(product, facts))
+    made = with_tags_of(payload, payload_of(product, facts, payload.tenant))
     return made if made.main is payload.main else replace(made, main=payload.main)
 
 

@@ -57,7 +57,9 @@ class AsyncCollectionReader(Protocol):
         """See ``CollectionReader``."""
         ...
 
-    async def product_points(self, product_ids: Sequence[str]) -> Mapping[str, tuple[StoredPoint, ...]]:
+    async def product_points(
+        self, product_ids: Sequence[str], where: Filter | None = None
+    ) -> Mapping[str, tuple[StoredPoint, ...]]:
         """See ``CollectionReader``."""
         ...
 
@@ -73,7 +75,7 @@ class AsyncCollectionReader(Protocol):
         """See ``CollectionReader``."""
         ...
 
-    async def status(self) -> CollectionStatus:
+    async def status(self, where: Filter | None = None) -> CollectionStatus:
         """See ``CollectionReader``."""
         ...
 

@@ -123,9 +123,11 @@ class ShardQuestions:
         """See ``CollectionReader``."""
         return self._shard.points(ids) if ids else {}
 
-    def product_points(self, product_ids: Sequence[str]) -> Mapping[str, tuple[StoredPoint, ...]]:
+    def product_points(
+        self, product_ids: Sequence[str], where: Filter | None = None
+    ) -> Mapping[str, tuple[StoredPoint, ...]]:
         """See ``CollectionReader``."""
-        return by_product(self._shard.of_products(product_ids))
+        return by_product(self._shard.of_products(product_ids, where))
 
     def vectors(self, ids: Sequence[UUID]) -> Mapping[UUID, Vectors]:
         """See ``CollectionReader``."""
@@ -135,11 +137,11 @@ class ShardQuestions:
         """See ``CollectionReader``."""
         return self._status.collection
 
-    def status(self) -> CollectionStatus:
+    def status(self, where: Filter | None = None) -> CollectionStatus:
         """See ``CollectionReader``."""
         shard, known = self._shard, self._status
-        points, indexed = shard.count(), shard.indexed_count()
-        return CollectionStatus(known.alias, known.collection, known.space, points, indexed, known.detail)
+        points, indexed = shard.count(where), shard.indexed_count()
+        return CollectionStatus(known.alias, known.collection, known.space, points, min(indexed, points), known.detail)
 
     def close(self) -> None:
         """Releases the files."""

@@ -131,10 +131,12 @@ class EdgeReader:
         with self._generation() as questions:
             return questions.points(ids)
 
-    def product_points(self, product_ids: Sequence[str]) -> Mapping[str, tuple[StoredPoint, ...]]:
+    def product_points(
+        self, product_ids: Sequence[str], where: Filter | None = None
+    ) -> Mapping[str, tuple[StoredPoint, ...]]:
         """See ``CollectionReader``."""
         with self._generation() as questions:
-            return questions.product_points(product_ids)
+            return questions.product_points(product_ids, where)
 
     def vectors(self, ids: Sequence[UUID]) -> Mapping[UUID, Vectors]:
         """See ``CollectionReader``."""
@@ -151,10 +153,10 @@ class EdgeReader:
         with self._generation() as questions:
             return questions.collection_name()
 
-    def status(self) -> CollectionStatus:
+    def status(self, where: Filter | None = None) -> CollectionStatus:
         """See ``CollectionReader``."""
         with self._generation() as questions:
-            return questions.status()
+            return questions.status(where)
 
     def refresh(self) -> None:
         """Moves to the generation that the pointer names now, if it is another one.

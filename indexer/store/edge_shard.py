@@ -22,14 +22,15 @@ from indexer.store.edge_failures import REMEDIES, engine
 from indexer.store.edge_graphs import points_in_graphs
 from indexer.store.edge_values import (
     PAYLOAD_INDEX_PARAMS,
+    TENANT_INDEX_PARAMS,
     engine_filter,
     engine_order,
     quantization_config,
     sparse_vector,
 )
-from indexer.store.filters import Filter, engine_path, field_of_path
+from indexer.store.filters import TENANT_FIELD, Filter, engine_path, field_of_path
 from indexer.store.ordering import ById, ByValue, Step
-from indexer.store.payload_indexes import PAYLOAD_INDEXES, attribute_indexes
+from indexer.store.payload_indexes import PAYLOAD_INDEXES, attribute_indexes, tenant_indexes
 from indexer.store.port import BatchChange, PayloadUpdate, words_change
 from indexer.store.ranking import RANKED_FIELDS, RankedPoint, ranked_point
 from indexer.store.tuning import IndexTuning
@@ -83,7 +84,7 @@ class EdgeShard:
         with engine(folder, StoreUnavailable):
             folder.mkdir(parents=True)
             shard = cls(folder, edge.EdgeShard.create(str(folder), config), tuning)
-        shard.create_indexes(PAYLOAD_INDEXES)
+        shard.create_indexes([*PAYLOAD_INDEXES, *tenant_indexes(tenants=tuning.tenants)])
         shard.flush()
         return shard
 
@@ -111,7 +112,7 @@ class EdgeShard:
 
         An attribute is given one when the first point that has it is written, as each costs something at every write.
         """
-        wanted = set(PAYLOAD_INDEXES)
+        wanted = {*PAYLOAD_INDEXES, *tenant_indexes(tenants=self._tuning.tenants)}
         if "attribute_names" in self.indexed_fields():
             names = {str(name) for name, _ in self.facet("attribute_names", None, _ALL_NAMES)}
             wanted.update(attribute_indexes(names.intersection(self._tuning.facet_attributes)))
@@ -121,7 +122,8 @@ class EdgeShard:
         """Creates payload indexes; durable with the next ``flush``."""
         for field in fields:
             kind = PAYLOAD_INDEXES.get(field, "keyword")
-            self._update(edge.UpdateOperation.create_field_index(engine_path(field), PAYLOAD_INDEX_PARAMS[kind]))
+            params = TENANT_INDEX_PARAMS if field == TENANT_FIELD else PAYLOAD_INDEX_PARAMS[kind]
+            self._update(edge.UpdateOperation.create_field_index(engine_path(field), params))
         self._indexed_fields = None
 
     def _index_attributes(self, payloads: Iterable[PointPayload]) -> None:
@@ -176,9 +178,9 @@ class EdgeShard:
         """Removes points."""
         self._update(edge.UpdateOperation.delete_points(list(ids)))
 
-    def delete_products(self, product_ids: Sequence[str]) -> None:
-        """Removes all points of products."""
-        self._update(edge.UpdateOperation.delete_points_by_filter(_of_products(product_ids)))
+    def delete_products(self, product_ids: Sequence[str], where: Filter | None = None) -> None:
+        """Removes the points of products, all or those that fulfil a filter."""
+        self._update(edge.UpdateOperation.delete_points_by_filter(_of_products(product_ids, where)))
 
     def apply(self, change: BatchChange) -> None:
         """Writes a batch; durable when this returns."""
@@ -295,11 +297,11 @@ class EdgeShard:
             records = self._shard.retrieve(list(ids), with_payload=False, with_vector=True)
         return {_uuid(record.id): image_vector(record.vector) for record in records}
 
-    def of_products(self, product_ids: Sequence[str]) -> list[StoredPoint]:
-        """All points of products, in no particular order."""
+    def of_products(self, product_ids: Sequence[str], where: Filter | None = None) -> list[StoredPoint]:
+        """The points of products, all or those that fulfil a filter, in no particular order."""
         if not product_ids:
             return []
-        return [_stored(record) for record in self._scroll(_of_products(product_ids), with_payload=True)]
+        return [_stored(record) for record in self._scroll(_of_products(product_ids, where), with_payload=True)]
 
     def product_ids(self, where: Filter | None = None) -> Iterator[str]:
         """The product of every point, or of those that fulfil a filter."""
@@ -346,8 +348,10 @@ class EdgeShard:
                 return
 
 
-def _of_products(product_ids: Sequence[str]) -> edge.Filter:
-    return edge.Filter(must=[edge.FieldCondition(key="product_id", match=edge.MatchAny(list(product_ids)))])
+def _of_products(product_ids: Sequence[str], where: Filter | None) -> edge.Filter:
+    products = edge.FieldCondition(key="product_id", match=edge.MatchAny(list(product_ids)))
+    condition = engine_filter(where)
+    return edge.Filter(must=[products] if condition is None else [products, condition])
 
 
 def _ranked(hit: edge.ScoredPoint) -> RankedPoint:

@@ -13,7 +13,7 @@ from indexer.spaces import EmbeddingSpace
 from indexer.store.donor import donated_points
 from indexer.store.edge_optimizer import build_search_index
 from indexer.store.edge_shard import EdgeShard
-from indexer.store.filters import Not
+from indexer.store.filters import Filter, Not, both
 from indexer.store.generations import GenerationFolders, GenerationRecord, Purpose
 from indexer.store.outdated import MARKED
 from indexer.store.port import BatchChange, CollectionReader
@@ -71,21 +71,23 @@ class EdgeTargetWriter:
         """See ``CollectionWriter``; a target is named, so it is the one."""
         return True
 
-    def product_points(self, product_ids: Sequence[str]) -> Mapping[str, tuple[StoredPoint, ...]]:
+    def product_points(
+        self, product_ids: Sequence[str], where: Filter | None = None
+    ) -> Mapping[str, tuple[StoredPoint, ...]]:
         """See ``CollectionWriter``."""
-        return by_product(self._open().of_products(product_ids))
+        return by_product(self._open().of_products(product_ids, where))
 
     def donated(self, product_ids: Sequence[str]) -> Mapping[str, tuple[Point, ...]]:
         """See ``CollectionWriter``."""
         return donated_points(self._donor, product_ids)
 
-    def product_ids(self) -> Iterator[str]:
+    def product_ids(self, where: Filter | None = None) -> Iterator[str]:
         """See ``CollectionWriter``."""
-        return self._open().product_ids()
+        return self._open().product_ids(where)
 
-    def outdated_product_ids(self) -> Iterator[str]:
+    def outdated_product_ids(self, where: Filter | None = None) -> Iterator[str]:
         """See ``CollectionWriter``."""
-        return self._open().product_ids(Not(MARKED))
+        return self._open().product_ids(both(Not(MARKED), where))
 
     def write(self, change: BatchChange) -> None:
         """See ``CollectionWriter``."""
@@ -93,11 +95,11 @@ class EdgeTargetWriter:
             self._begin_change()
             self._open().apply(change)
 
-    def delete_products(self, product_ids: Sequence[str]) -> None:
+    def delete_products(self, product_ids: Sequence[str], where: Filter | None = None) -> None:
         """See ``CollectionWriter``."""
         if product_ids:
             self._begin_change()
-            self._open().delete_products(product_ids)
+            self._open().delete_products(product_ids, where)
             self._open().flush()
 
     def publish(self) -> bool:

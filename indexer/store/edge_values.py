@@ -22,6 +22,7 @@ PAYLOAD_INDEX_PARAMS: dict[FieldKind, edge.PayloadSchemaParams] = {
     "datetime": edge.DatetimeIndexParams(memory=edge.Memory.Cached),
     "text": edge.TextIndexParams(memory=edge.Memory.Cached),
 }
+TENANT_INDEX_PARAMS = edge.KeywordIndexParams(memory=edge.Memory.Cached, is_tenant=True)
 
 
 def engine_filter(where: Filter | None) -> edge.Filter | None:

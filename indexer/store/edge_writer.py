@@ -13,7 +13,7 @@ from indexer.points import Point, StoredPoint, utc_text
 from indexer.spaces import EmbeddingSpace
 from indexer.store.edge_optimizer import build_search_index
 from indexer.store.edge_shard import EdgeShard
-from indexer.store.filters import Not
+from indexer.store.filters import Filter, Not, both
 from indexer.store.generations import GenerationFolders, GenerationRecord
 from indexer.store.outdated import MARKED
 from indexer.store.port import Alias, BatchChange
@@ -73,20 +73,22 @@ class EdgeWriter:
         """See ``CollectionWriter``."""
         return self._continues
 
-    def product_points(self, product_ids: Sequence[str]) -> Mapping[str, tuple[StoredPoint, ...]]:
+    def product_points(
+        self, product_ids: Sequence[str], where: Filter | None = None
+    ) -> Mapping[str, tuple[StoredPoint, ...]]:
         """See ``CollectionWriter``."""
         with self._exchange:
             shard = self._readable()
-            return by_product(shard.of_products(product_ids)) if shard else {}
+            return by_product(shard.of_products(product_ids, where)) if shard else {}
 
     def donated(self, product_ids: Sequence[str]) -> Mapping[str, tuple[Point, ...]]:  # noqa: ARG002 - the port's
         """See ``CollectionWriter``; what is there is in the same collection."""
         return {}
 
-    def product_ids(self) -> Iterator[str]:
+    def product_ids(self, where: Filter | None = None) -> Iterator[str]:
         """See ``CollectionWriter``."""
         shard = self._readable()
-        return shard.product_ids() if shard else iter(())
+        return shard.product_ids(where) if shard else iter(())
 
     def write(self, change: BatchChange) -> None:
         """See ``CollectionWriter``."""
@@ -94,11 +96,11 @@ class EdgeWriter:
             return
         self._writable().apply(change)
 
-    def delete_products(self, product_ids: Sequence[str]) -> None:
+    def delete_products(self, product_ids: Sequence[str], where: Filter | None = None) -> None:
         """See ``CollectionWriter``."""
         if product_ids:
             shard = self._writable()
-            shard.delete_products(product_ids)
+            shard.delete_products(product_ids, where)
             shard.flush()
 
     def publish(self) -> bool:
@@ -129,10 +131,10 @@ class EdgeWriter:
             self._shard = None
         self._lock.release()
 
-    def outdated_product_ids(self) -> Iterator[str]:
+    def outdated_product_ids(self, where: Filter | None = None) -> Iterator[str]:
         """See ``CollectionWriter``."""
         shard = self._readable()
-        return shard.product_ids(Not(MARKED)) if shard else iter(())
+        return shard.product_ids(both(Not(MARKED), where)) if shard else iter(())
 
     def _lacks_indexes(self) -> bool:
         shard = self._readable()

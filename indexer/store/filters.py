@@ -32,9 +32,12 @@ FILTER_FIELDS: Mapping[str, FieldKind] = {
     "position": "integer",
     "attribute_names": "keyword",
     "identifiers": "keyword",
+    "tenant": "keyword",
 }
 """Fields that can be filtered by, besides ``attributes.NAME`` and ``tags.NAME``, and what their values are."""
 
+TENANT_FIELD = "tenant"
+"""Whose product it is; see ``indexer.store.tenants``."""
 ATTRIBUTE_PREFIX = "attributes."
 TAG_PREFIX = "tags."
 """What is told from pictures; see ``indexer.tagging``."""

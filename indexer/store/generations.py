@@ -35,7 +35,7 @@ from indexer.store.edge_files import copy_shard
 from indexer.store.port import Alias
 
 _GENERATION = re.compile(r"--(\d{6,})$")
-_ANNOTATION = re.compile(r"[a-z_]{1,40}")
+_ANNOTATION = re.compile(r"[a-z0-9_]{1,120}")
 
 
 class Purpose(StrEnum):
@@ -205,7 +205,7 @@ class GenerationFolders:
 
         Args:
             collection: published or not.
-            name: of letters and underscores.
+            name: of letters, digits and underscores.
             value: JSON.
 
         Raises:

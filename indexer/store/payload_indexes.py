@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from indexer.store.filters import FieldKind, attribute_field
+from indexer.store.filters import TENANT_FIELD, FieldKind, attribute_field
 
 PAYLOAD_INDEXES: dict[str, FieldKind] = {
     "product_id": "keyword",
@@ -24,6 +24,11 @@ PAYLOAD_INDEXES: dict[str, FieldKind] = {
 
 SERVER_PAYLOAD_INDEXES: dict[str, FieldKind] = PAYLOAD_INDEXES | {"title": "text"}
 """On a server also the words of the title: other programs filter by them in its own interface."""
+
+
+def tenant_indexes(*, tenants: bool) -> dict[str, FieldKind]:
+    """What a collection of several tenants has besides."""
+    return {TENANT_FIELD: "keyword"} if tenants else {}
 
 
 def attribute_indexes(names: Iterable[str]) -> dict[str, FieldKind]:

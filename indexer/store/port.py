@@ -141,8 +141,10 @@ class CollectionReader(Protocol):
         """Points by id; unknown ids are left out."""
         ...
 
-    def product_points(self, product_ids: Sequence[str]) -> Mapping[str, tuple[StoredPoint, ...]]:
-        """Points of products, by position; products that have none are left out."""
+    def product_points(
+        self, product_ids: Sequence[str], where: Filter | None = None
+    ) -> Mapping[str, tuple[StoredPoint, ...]]:
+        """Points of products, or of these the ones that fulfil a filter, by position; products without are left out."""
         ...
 
     def vectors(self, ids: Sequence[UUID]) -> Mapping[UUID, Vectors]:
@@ -157,8 +159,12 @@ class CollectionReader(Protocol):
         """Physical name of the collection that answers now; takes no more than knowing it."""
         ...
 
-    def status(self) -> CollectionStatus:
-        """Facts about the collection behind the alias now; counts, so it is no part of a search."""
+    def status(self, where: Filter | None = None) -> CollectionStatus:
+        """Facts about the collection behind the alias now; counts, so it is no part of a search.
+
+        Args:
+            where: which points are counted; None: all.
+        """
         ...
 
     def refresh(self) -> None:
@@ -186,7 +192,9 @@ class CollectionWriter(Protocol):
         """Whether all that the run named by ``resume_of`` wrote is here."""
         ...
 
-    def product_points(self, product_ids: Sequence[str]) -> Mapping[str, tuple[StoredPoint, ...]]:
+    def product_points(
+        self, product_ids: Sequence[str], where: Filter | None = None
+    ) -> Mapping[str, tuple[StoredPoint, ...]]:
         """As in ``CollectionReader``, but empty where nothing is indexed yet."""
         ...
 
@@ -202,16 +210,16 @@ class CollectionWriter(Protocol):
         """
         ...
 
-    def product_ids(self) -> Iterator[str]:
-        """The product of every point, once for each point."""
+    def product_ids(self, where: Filter | None = None) -> Iterator[str]:
+        """The product of every point, or of those that fulfil a filter, once for each point."""
         ...
 
-    def outdated_product_ids(self) -> Iterator[str]:
-        """The product of every point that lacks ``DERIVED_FIELDS``, as earlier versions wrote it; once for each."""
+    def outdated_product_ids(self, where: Filter | None = None) -> Iterator[str]:
+        """The same of points that lack ``DERIVED_FIELDS``, as earlier versions wrote them."""
         ...
 
-    def delete_products(self, product_ids: Sequence[str]) -> None:
-        """Removes all points of products; durable when it returns."""
+    def delete_products(self, product_ids: Sequence[str], where: Filter | None = None) -> None:
+        """Removes the points of products, all or those that fulfil a filter; durable when it returns."""
         ...
 
     def publish(self) -> bool:
@@ -340,7 +348,7 @@ class VectorStore(Protocol):
 
         Args:
             collection: physical name.
-            name: of letters and underscores.
+            name: of letters, digits and underscores.
             value: JSON.
 
         Raises:

@@ -19,7 +19,7 @@ from qdrant_client.http.exceptions import ApiException
 from indexer.lexical.sparse import LEXICAL_VECTOR, SparseVector
 from indexer.points import IMAGE_VECTOR, Point, PointPayload, StoredPoint, Vectors, image_vector
 from indexer.spaces import EmbeddingSpace
-from indexer.store.filters import FieldKind, Filter, engine_path, field_of_path
+from indexer.store.filters import TENANT_FIELD, FieldKind, Filter, engine_path, field_of_path
 from indexer.store.ordering import ById, ByValue, Step
 from indexer.store.port import PayloadUpdate, words_change
 from indexer.store.qdrant_answers import Page, ServerCollection
@@ -50,6 +50,9 @@ _SCHEMA: Mapping[FieldKind, models.PayloadSchemaParams] = {
         type=models.TextIndexType.TEXT, tokenizer=models.TokenizerType.MULTILINGUAL, lowercase=True, on_disk=True
     ),
 }
+
+_TENANT_SCHEMA = models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True, on_disk=True)
+"""The server then keeps the points of a tenant together on its disk."""
 
 
 def connect(address: ServerAddress) -> QdrantClient:
@@ -148,7 +151,7 @@ class QdrantCalls:
 
     def create_payload_index(self, collection: str, field: str, kind: FieldKind) -> Ask[None]:
         """Makes a field fast to filter by."""
-        name, schema = engine_path(field), _SCHEMA[kind]
+        name, schema = engine_path(field), _TENANT_SCHEMA if field == TENANT_FIELD else _SCHEMA[kind]
         arguments = {"collection_name": collection, "field_name": name, "field_schema": schema, "wait": True}
         return Ask("create_payload_index", arguments, _nothing)
 
@@ -249,16 +252,21 @@ class QdrantCalls:
             lambda records: {UUID(str(item.id)): image_vector(item.vector) for item in records},
         )
 
-    def of_products(self, collection: str, product_ids: Sequence[str], start: object) -> Ask[Page[StoredPoint]]:
+    def of_products(
+        self, collection: str, product_ids: Sequence[str], start: object, where: Filter | None = None
+    ) -> Ask[Page[StoredPoint]]:
         """A page of the points of products, in no particular order.
 
         Args:
             collection: whose.
             product_ids: at least one.
             start: None, or the ``next_start`` of the page before.
+            where: which of them; None: all.
         """
-        where = models.Filter(must=[_any_of(product_ids)])
-        arguments = _scrolled(collection, start) | {"scroll_filter": where, "with_payload": True}
+        arguments = _scrolled(collection, start) | {
+            "scroll_filter": _of_products(product_ids, where),
+            "with_payload": True,
+        }
         return Ask("scroll", arguments, lambda found: Page([_stored(record) for record in found[0]], found[1]))
 
     def product_ids(self, collection: str, start: object, where: Filter | None = None) -> Ask[Page[str]]:
@@ -307,10 +315,10 @@ class QdrantCalls:
         """Removes points."""
         return _update(collection, [models.DeleteOperation(delete=models.PointIdsList(points=_texts(ids)))])
 
-    def delete_products(self, collection: str, product_ids: Sequence[str]) -> Ask[None]:
-        """Removes all points of products."""
-        where = models.FilterSelector(filter=models.Filter(must=[_any_of(product_ids)]))
-        return _update(collection, [models.DeleteOperation(delete=where)])
+    def delete_products(self, collection: str, product_ids: Sequence[str], where: Filter | None = None) -> Ask[None]:
+        """Removes the points of products, all or those that fulfil a filter."""
+        selected = models.FilterSelector(filter=_of_products(product_ids, where))
+        return _update(collection, [models.DeleteOperation(delete=selected)])
 
 
 def _quantization(kind: Quantization) -> models.QuantizationConfig | None:
@@ -374,8 +382,10 @@ def _order(step: ByValue) -> models.OrderBy:
     return models.OrderBy(key=engine_path(step.field), direction=direction)
 
 
-def _any_of(product_ids: Sequence[str]) -> models.FieldCondition:
-    return models.FieldCondition(key="product_id", match=models.MatchAny(any=list(product_ids)))
+def _of_products(product_ids: Sequence[str], where: Filter | None) -> models.Filter:
+    products = models.FieldCondition(key="product_id", match=models.MatchAny(any=list(product_ids)))
+    condition = _filter(where)
+    return models.Filter(must=[products] if condition is None else [products, condition])
 
 
 def _texts(ids: Sequence[UUID]) -> list[Any]:

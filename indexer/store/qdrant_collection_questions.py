@@ -144,12 +144,14 @@ class CollectionQuestions:
             return {}
         return (yield from asked(self._calls.points(self._collection, ids)))
 
-    def product_points(self, product_ids: Sequence[str]) -> Conversation[Mapping[str, tuple[StoredPoint, ...]]]:
+    def product_points(
+        self, product_ids: Sequence[str], where: Filter | None = None
+    ) -> Conversation[Mapping[str, tuple[StoredPoint, ...]]]:
         """See ``CollectionReader``."""
         points: list[StoredPoint] = []
         start: object = None
         while product_ids:
-            page = yield from asked(self._calls.of_products(self._collection, product_ids, start))
+            page = yield from asked(self._calls.of_products(self._collection, product_ids, start, where))
             points += page.items
             start = page.next_start
             if start is None:
@@ -171,14 +173,14 @@ class CollectionQuestions:
         return self._collection
         yield  # nothing is asked, yet it is a conversation as the others are
 
-    def status(self) -> Conversation[CollectionStatus]:
+    def status(self, where: Filter | None = None) -> Conversation[CollectionStatus]:
         """See ``CollectionReader``."""
         there = yield from asked(self._calls.describe(self._collection))
         if there.space is None:
             raise StoreDamaged(
                 f"The collection {self._collection} does not record its embedding space.", "Index the feed again."
             )
-        points = yield from asked(self._calls.count(self._collection))
+        points = yield from asked(self._calls.count(self._collection, where))
         words = 0
         if there.indexed_points:  # the server's count has the vectors of words in it
             words = yield from asked(self._calls.count_words(self._collection))

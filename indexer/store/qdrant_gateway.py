@@ -13,7 +13,7 @@ from indexer.lexical.sparse import LEXICAL_VECTOR
 from indexer.points import Point
 from indexer.spaces import EmbeddingSpace
 from indexer.store.filters import Filter
-from indexer.store.payload_indexes import SERVER_PAYLOAD_INDEXES, attribute_indexes
+from indexer.store.payload_indexes import SERVER_PAYLOAD_INDEXES, attribute_indexes, tenant_indexes
 from indexer.store.port import PayloadUpdate
 from indexer.store.qdrant_answers import ServerCollection
 from indexer.store.qdrant_calls import CLIENT_ERRORS, QdrantCalls, connect
@@ -47,7 +47,7 @@ class QdrantGateway:
         self._client = client
         self._options = options
         self._wordless: set[str] = set()
-        self._facet_attributes = tuning.facet_attributes
+        self._own_indexes = attribute_indexes(tuning.facet_attributes) | tenant_indexes(tenants=tuning.tenants)
         self.calls = QdrantCalls(tuning, options)
         self.address = address
 
@@ -137,7 +137,7 @@ class QdrantGateway:
         self._create_indexes(collection, self.describe(collection).indexed_fields)
 
     def _create_indexes(self, collection: str, there: Collection[str]) -> None:
-        for field, kind in (SERVER_PAYLOAD_INDEXES | attribute_indexes(self._facet_attributes)).items():
+        for field, kind in (SERVER_PAYLOAD_INDEXES | self._own_indexes).items():
             if field not in there:
                 self.answer(self.calls.create_payload_index(collection, field, kind))
 
@@ -175,9 +175,9 @@ class QdrantGateway:
         """Removes points."""
         self.answer(self.calls.delete(collection, ids))
 
-    def delete_products(self, collection: str, product_ids: Sequence[str]) -> None:
-        """Removes all points of products."""
-        self.answer(self.calls.delete_products(collection, product_ids))
+    def delete_products(self, collection: str, product_ids: Sequence[str], where: Filter | None = None) -> None:
+        """Removes the points of products, all or those that fulfil a filter."""
+        self.answer(self.calls.delete_products(collection, product_ids, where))
 
     def _write_words(self, collection: str, call: Callable[..., Ask[None]]) -> None:
         """Writes points with their words; a collection of an earlier version is given a place for them first.

@@ -67,7 +67,9 @@ class Questions(Protocol):
         """See ``CollectionReader``."""
         ...
 
-    def product_points(self, product_ids: Sequence[str]) -> Conversation[Mapping[str, tuple[StoredPoint, ...]]]:
+    def product_points(
+        self, product_ids: Sequence[str], where: Filter | None = None
+    ) -> Conversation[Mapping[str, tuple[StoredPoint, ...]]]:
         """See ``CollectionReader``."""
         ...
 
@@ -83,7 +85,7 @@ class Questions(Protocol):
         """See ``CollectionReader``."""
         ...
 
-    def status(self) -> Conversation[CollectionStatus]:
+    def status(self, where: Filter | None = None) -> Conversation[CollectionStatus]:
         """See ``CollectionReader``."""
         ...
 
@@ -142,9 +144,11 @@ class AliasQuestions:
         """See ``CollectionReader``."""
         return self._ask(lambda questions: questions.points(ids))
 
-    def product_points(self, product_ids: Sequence[str]) -> Conversation[Mapping[str, tuple[StoredPoint, ...]]]:
+    def product_points(
+        self, product_ids: Sequence[str], where: Filter | None = None
+    ) -> Conversation[Mapping[str, tuple[StoredPoint, ...]]]:
         """See ``CollectionReader``."""
-        return self._ask(lambda questions: questions.product_points(product_ids))
+        return self._ask(lambda questions: questions.product_points(product_ids, where))
 
     def vectors(self, ids: Sequence[UUID]) -> Conversation[Mapping[UUID, Vectors]]:
         """See ``CollectionReader``."""
@@ -158,9 +162,9 @@ class AliasQuestions:
         """See ``CollectionReader``."""
         return self._collection()
 
-    def status(self) -> Conversation[CollectionStatus]:
+    def status(self, where: Filter | None = None) -> Conversation[CollectionStatus]:
         """See ``CollectionReader``."""
-        return self._ask(lambda questions: questions.status())
+        return self._ask(lambda questions: questions.status(where))
 
     def refresh(self) -> None:
         """See ``CollectionReader``; the alias is looked up by the next question."""

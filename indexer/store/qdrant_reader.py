@@ -69,9 +69,11 @@ class QdrantReader:
         """See ``CollectionReader``."""
         return self._gateway.converse(self._questions.points(ids))
 
-    def product_points(self, product_ids: Sequence[str]) -> Mapping[str, tuple[StoredPoint, ...]]:
+    def product_points(
+        self, product_ids: Sequence[str], where: Filter | None = None
+    ) -> Mapping[str, tuple[StoredPoint, ...]]:
         """See ``CollectionReader``."""
-        return self._gateway.converse(self._questions.product_points(product_ids))
+        return self._gateway.converse(self._questions.product_points(product_ids, where))
 
     def vectors(self, ids: Sequence[UUID]) -> Mapping[UUID, Vectors]:
         """See ``CollectionReader``."""
@@ -85,9 +87,9 @@ class QdrantReader:
         """See ``CollectionReader``."""
         return self._gateway.converse(self._questions.collection_name())
 
-    def status(self) -> CollectionStatus:
+    def status(self, where: Filter | None = None) -> CollectionStatus:
         """See ``CollectionReader``."""
-        return self._gateway.converse(self._questions.status())
+        return self._gateway.converse(self._questions.status(where))
 
     def refresh(self) -> None:
         """See ``CollectionReader``."""
@@ -141,9 +143,11 @@ class AsyncQdrantReader:
         """See ``CollectionReader``."""
         return await self._gateway.converse(self._questions.points(ids))
 
-    async def product_points(self, product_ids: Sequence[str]) -> Mapping[str, tuple[StoredPoint, ...]]:
+    async def product_points(
+        self, product_ids: Sequence[str], where: Filter | None = None
+    ) -> Mapping[str, tuple[StoredPoint, ...]]:
         """See ``CollectionReader``."""
-        return await self._gateway.converse(self._questions.product_points(product_ids))
+        return await self._gateway.converse(self._questions.product_points(product_ids, where))
 
     async def vectors(self, ids: Sequence[UUID]) -> Mapping[UUID, Vectors]:
         """See ``CollectionReader``."""
@@ -157,9 +161,9 @@ class AsyncQdrantReader:
         """See ``CollectionReader``."""
         return await self._gateway.converse(self._questions.collection_name())
 
-    async def status(self) -> CollectionStatus:
+    async def status(self, where: Filter | None = None) -> CollectionStatus:
         """See ``CollectionReader``."""
-        return await self._gateway.converse(self._questions.status())
+        return await self._gateway.converse(self._questions.status(where))
 
     def refresh(self) -> None:
         """See ``AsyncCollectionReader``."""

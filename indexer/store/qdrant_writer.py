@@ -9,7 +9,7 @@ from indexer.errors import CollectionNotFound, SpaceMismatch, StoreDamaged, Stor
 from indexer.points import Point, StoredPoint
 from indexer.spaces import EmbeddingSpace
 from indexer.store.donor import donated_points
-from indexer.store.filters import Not
+from indexer.store.filters import Filter, Not, both
 from indexer.store.outdated import MARKED
 from indexer.store.port import Alias, BatchChange, CollectionReader
 from indexer.store.qdrant_aliases import QdrantAliases
@@ -36,25 +36,27 @@ class _CollectionOnServer:
         """See ``CollectionWriter``; empty until something was written."""
         return self._collection if self._exists else ""
 
-    def product_points(self, product_ids: Sequence[str]) -> Mapping[str, tuple[StoredPoint, ...]]:
+    def product_points(
+        self, product_ids: Sequence[str], where: Filter | None = None
+    ) -> Mapping[str, tuple[StoredPoint, ...]]:
         """See ``CollectionWriter``."""
         if not self._exists:
             return {}
         return self._gateway.converse(
-            CollectionQuestions(self._gateway.calls, self._collection).product_points(product_ids)
+            CollectionQuestions(self._gateway.calls, self._collection).product_points(product_ids, where)
         )
 
     def donated(self, product_ids: Sequence[str]) -> Mapping[str, tuple[Point, ...]]:  # noqa: ARG002 - the port's
         """See ``CollectionWriter``; what is there is in the same collection."""
         return {}
 
-    def product_ids(self) -> Iterator[str]:
+    def product_ids(self, where: Filter | None = None) -> Iterator[str]:
         """See ``CollectionWriter``."""
-        return self._gateway.product_ids(self._collection) if self._exists else iter(())
+        return self._gateway.product_ids(self._collection, where) if self._exists else iter(())
 
-    def outdated_product_ids(self) -> Iterator[str]:
+    def outdated_product_ids(self, where: Filter | None = None) -> Iterator[str]:
         """See ``CollectionWriter``."""
-        return self._gateway.product_ids(self._collection, Not(MARKED)) if self._exists else iter(())
+        return self._gateway.product_ids(self._collection, both(Not(MARKED), where)) if self._exists else iter(())
 
     def write(self, change: BatchChange) -> None:
         """See ``CollectionWriter``."""
@@ -70,11 +72,11 @@ class _CollectionOnServer:
             # last, so that no product is without its points in between
             self._gateway.delete(self._collection, change.deletions)
 
-    def delete_products(self, product_ids: Sequence[str]) -> None:
+    def delete_products(self, product_ids: Sequence[str], where: Filter | None = None) -> None:
         """See ``CollectionWriter``."""
         if product_ids and self._exists:
             self._changed = True
-            self._gateway.delete_products(self._collection, product_ids)
+            self._gateway.delete_products(self._collection, product_ids, where)
 
     def close(self) -> None:
         """See ``CollectionWriter``."""

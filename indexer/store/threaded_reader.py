@@ -72,9 +72,11 @@ class ThreadedReader:
         """See ``CollectionReader``."""
         return await self._asked(lambda: self._reader.points(ids))
 
-    async def product_points(self, product_ids: Sequence[str]) -> Mapping[str, tuple[StoredPoint, ...]]:
+    async def product_points(
+        self, product_ids: Sequence[str], where: Filter | None = None
+    ) -> Mapping[str, tuple[StoredPoint, ...]]:
         """See ``CollectionReader``."""
-        return await self._asked(lambda: self._reader.product_points(product_ids))
+        return await self._asked(lambda: self._reader.product_points(product_ids, where))
 
     async def vectors(self, ids: Sequence[UUID]) -> Mapping[UUID, Vectors]:
         """See ``CollectionReader``."""
@@ -88,9 +90,9 @@ class ThreadedReader:
         """See ``CollectionReader``."""
         return await self._asked(self._reader.collection_name)
 
-    async def status(self) -> CollectionStatus:
+    async def status(self, where: Filter | None = None) -> CollectionStatus:
         """See ``CollectionReader``."""
-        return await self._asked(self._reader.status)
+        return await self._asked(lambda: self._reader.status(where))
 
     def refresh(self) -> None:
         """See ``AsyncCollectionReader``."""
