@@ -14,7 +14,6 @@ from indexer.catalog.text import are_plain, plain_text, refuse_controls_and_brea
 from indexer.catalog.values import (
     category_path,
     flattened,
-    in_utc_if_naive,
     number_of,
     parse_availability,
     parse_time,
@@ -239,9 +238,7 @@ def _updated_at(row: Row) -> datetime | None:
     value = row.pop("UPDATED_AT", None)
     if value is None:
         return None
-    if isinstance(value, datetime):
-        return in_utc_if_naive(value)
-    text = value if type(value) is str else text_of(value)
+    text = value if type(value) is str else value.isoformat() if isinstance(value, datetime) else text_of(value)
     moment = parse_time(text)
     if moment is None:
         row["updated_at"] = text

@@ -69,13 +69,20 @@ def parse_time(text: str) -> datetime | None:
     """An ISO 8601 date or time, timezone-aware; one without a zone is UTC. None if it is no such time."""
     try:
         return in_utc_if_naive(datetime.fromisoformat(text.strip()))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
 def in_utc_if_naive(moment: datetime) -> datetime:
-    """The same time with a zone."""
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    """The same time with a zone.
+
+    Raises:
+        OverflowError: in UTC, as it is stored, its year would be none from 1 to 9999.
+    """
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    moment.astimezone(UTC)
+    return moment
 
 
 @dataclass(frozen=True, slots=True)

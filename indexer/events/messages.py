@@ -79,7 +79,10 @@ def _attributes(attributes: dict[str, str]) -> dict[str, str]:
 def _version(moment: datetime) -> datetime:
     if moment > datetime.now(UTC) + MAX_AHEAD:
         raise ValueError("is more than a day in the future")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("is before year 1 in UTC") from error
 
 
 _Chars = Field(max_length=MAX_TEXT_CHARS)

@@ -206,6 +206,7 @@ def test_an_old_event_is_answered_as_stale(client: httpx.Client, log: EventLog) 
         {"attributes": {str(n): "x" for n in range(600)}},
         {"updated_at": "2026-01-01T00:00:00"},
         {"updated_at": "yesterday"},
+        {"updated_at": "0001-01-01T00:00:00+14:00"},
         {"updated_at": (datetime.now(UTC) + timedelta(days=3)).isoformat()},
         {"color": "red"},
         {"product_id": "other"},

@@ -135,6 +135,9 @@ def test_a_link_is_an_http_url_or_stays_an_attribute(tmp_path: Path, feed_format
 
 
 @ALL
-def test_an_unreadable_time_stays_an_attribute(tmp_path: Path, feed_format: FeedFormat) -> None:
-    product = only_product(read_bytes(tmp_path, encoded(feed_format, [{**MUG, "updated_at": "last week"}])))
-    assert (product.updated_at, product.attributes) == (None, {"updated_at": "last week"})
+@pytest.mark.parametrize("time", ["last week", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-00:01"])
+def test_a_time_that_is_unreadable_or_none_in_utc_stays_an_attribute(
+    tmp_path: Path, feed_format: FeedFormat, time: str
+) -> None:
+    product = only_product(read_bytes(tmp_path, encoded(feed_format, [{**MUG, "updated_at": time}])))
+    assert (product.updated_at, product.attributes) == (None, {"updated_at": time})
