@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from indexer.calibration.calibrate import Calibrator
 from indexer.calibration.probes import Pictures
@@ -40,6 +40,8 @@ from indexer.requests.port import WorkQueue
 from indexer.requests.sqlite import SqliteWorkQueue
 from indexer.settings import Settings
 from indexer.store.port import Alias, VectorStore
+from indexer.telemetry.exposition import figures_file
+from indexer.telemetry.tracing import tracing
 
 if TYPE_CHECKING:
     from indexer.precision.tune import Tuning
@@ -203,6 +205,24 @@ def _latest_feed(settings: Settings) -> Path | None:
 
 
 @contextmanager
+def visible(settings: Settings, process: Literal["command", "follow"]) -> Iterator[None]:
+    """Shows what this indexer process does: figures in a file for the API to show, and traces where they go anywhere.
+
+    Args:
+        settings: effective ones.
+        process: what its figures are labelled with; of several with that label the one that ends last is seen.
+
+    Raises:
+        ConfigurationError: traces cannot be sent as the settings say.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(tracing("vitrine-indexer", settings.otlp_endpoint, settings.otlp_trace_ratio))
+        if settings.dispatcher == "inline":
+            stack.enter_context(figures_file(settings.figures_dir, process))
+        yield
+
+
+@contextmanager
 def dispatching(settings: Settings, before_model: Check | None = None) -> Iterator[Dispatcher]:
     """Whoever carries out index runs, released at the end.
 
@@ -214,10 +234,10 @@ def dispatching(settings: Settings, before_model: Check | None = None) -> Iterat
         VitrineError: a part cannot be had.
     """
     if settings.dispatcher == "inline":
-        with indexing(settings, before_model) as parts:
+        with visible(settings, "command"), indexing(settings, before_model) as parts:
             yield InlineDispatcher(parts)
         return
-    with _installed("vitrine.dispatchers", settings.dispatcher)(settings) as dispatcher:
+    with visible(settings, "command"), _installed("vitrine.dispatchers", settings.dispatcher)(settings) as dispatcher:
         yield dispatcher
 
 
@@ -285,6 +305,7 @@ def following(settings: Settings, tell: Callable[[str], None]) -> Iterator[Follo
         VitrineError: a part cannot be had.
     """
     with ExitStack() as stack:
+        stack.enter_context(visible(settings, "follow"))
         log = open_event_log(settings)
         stack.callback(log.close)
         queue = open_embedded_work_queue(settings)
@@ -318,6 +339,7 @@ def reindexing(
     """
     with ExitStack() as stack:
         queries = [] if golden is None else read_queries(golden, where={})
+        stack.enter_context(visible(settings, "command"))
         parts = stack.enter_context(indexing(settings, before_model))
         dispatcher: Dispatcher = InlineDispatcher(parts)
         if settings.dispatcher != "inline":

@@ -302,7 +302,7 @@ class Settings(BaseModel):
         "auto", description="Lines that services log: json, text, or auto: text on a terminal, else json."
     )
     metrics_key: SecretStr = Field(
-        SecretStr(""), description="Key that GET /metrics takes; without it only this machine and admin keys are let in."
+        SecretStr(""), description="Key that opens GET /metrics; without it only this machine and admin keys do."
     )
     worker_metrics_host: str = Field("127.0.0.1", description="Address that a worker gives its figures on.")
     worker_metrics_port: int = Field(

@@ -18,6 +18,7 @@ from indexer.indexing.pipeline import IndexPipeline
 from indexer.ledger.port import BatchReport, Counts, Failure, RunPlan, Stage
 from indexer.points import PointPayload, StoredPoint, version_text, with_main, with_product_fields
 from indexer.store.port import Alias, BatchChange, CollectionWriter, PayloadUpdate
+from indexer.telemetry.counting import index_stage
 
 _MAX_ROUNDS = 8
 """A product that changes more often than this while it is applied waits for the next call, which will find it."""
@@ -122,8 +123,9 @@ class EventApplier:
             keys = [_key(states[item.product.product_id]) for item in group]
             with self._in_hand.holding(keys) if self._in_hand is not None else nullcontext():
                 self._index(group, writer, tally)
-        writer.write(BatchChange(payloads=tuple(payloads)))
-        writer.delete_products(deleted)
+        with index_stage("write"):
+            writer.write(BatchChange(payloads=tuple(payloads)))
+            writer.delete_products(deleted)
 
     def _groups(
         self, whole: Sequence[Replaced], states: Mapping[str, ProductState], tally: _Tally

@@ -14,6 +14,9 @@ from indexer.events.retries import EventRetries
 from indexer.indexing.inline import IndexParts
 from indexer.ledger.port import RunLedger, RunPlan, RunState
 from indexer.store.port import CollectionWriter
+from indexer.telemetry.counting import batch_recorded, index_stage
+from indexer.telemetry.metrics import EVENT_LAG_SECONDS
+from indexer.telemetry.tracing import span
 
 _MAX_BATCHES = 20
 """Of one small index run: what came first must not wait for ever until what came last is applied too."""
@@ -71,7 +74,10 @@ class PendingEvents:
         served = self._parts.store.current(alias)
         writer = self._parts.store.writer(alias, self._parts.embedder.space)
         try:
-            return self._apply(applied, writer, served)
+            with span("events.apply") as traced:
+                done = self._apply(applied, writer, served)
+                traced.note("vitrine.events", done)
+                return done
         finally:
             writer.close()
 
@@ -95,6 +101,7 @@ class PendingEvents:
                 collection = writer.collection
                 self._parts.ledger.set_collection(run_id, collection)
             self._parts.ledger.record_batch(run_id, report)
+            batch_recorded("events", report)
             appended += [state.appended_at for state in states if state.appended_at is not None]
             if self._retries is not None:
                 self._retries.note(report, time.monotonic())
@@ -102,11 +109,15 @@ class PendingEvents:
                 first = report.failures[0]
                 self._tell(f"{len(report.failures)} failed, the first: {first.product_id}: {first.reason}")
         written = writer.collection
-        writer.publish()
+        with index_stage("publish"):
+            writer.publish()
         if self._parts.store.current(alias) not in {served, written}:
             return 0  # promoted away meanwhile: all of it is applied again, to what is served now
         now = datetime.now(UTC)
-        self._log.advance(alias.name, applied, [max(0.0, (now - moment).total_seconds()) for moment in appended])
+        lags_s = [max(0.0, (now - moment).total_seconds()) for moment in appended]
+        self._log.advance(alias.name, applied, lags_s)
+        for lag_s in lags_s:
+            EVENT_LAG_SECONDS.observe(lag_s)
         return len(appended)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from time import perf_counter
 from uuid import UUID
 
 import numpy as np
@@ -22,6 +23,7 @@ from indexer.indexing.downloads import Downloads
 from indexer.ledger.port import Stage
 from indexer.points import Point, PointPayload, StoredPoint, Vectors, point_id
 from indexer.products import is_remote
+from indexer.telemetry.counting import model_pass
 
 
 @dataclass(slots=True)
@@ -137,7 +139,7 @@ class BatchIndexer:
         Raises:
             ModelFailed: the model fails.
         """
-        return list(self._embedder.embed_images(np.stack(list(pixels)))) if pixels else []
+        return list(self._vectors(np.stack(list(pixels)))) if pixels else []
 
     @contextmanager
     def without_downloads(self) -> Iterator[None]:
@@ -200,19 +202,26 @@ class BatchIndexer:
         """Vectors and failures by content hash; one picture that the model fails on does not cost the others."""
         shas = prepared.shas
         try:
-            vectors = self._embedder.embed_images(prepared.pixels)
+            vectors = self._vectors(prepared.pixels)
             return dict(zip(shas, vectors, strict=True)), {}
         except ModelFailed as failure:
             good: dict[str, Vectors] = {}
             bad: dict[str, ModelFailed] = {}
             for sha, pixels in zip(shas, prepared.pixels, strict=True):
                 try:
-                    good[sha] = self._embedder.embed_images(pixels[None])[0]
+                    good[sha] = self._vectors(pixels[None])[0]
                 except ModelFailed as error:
                     bad[sha] = error
             if not good:
                 raise ModelFailed(failure.reason, failure.remedy) from failure
             return good, bad
+
+    def _vectors(self, pixels: Pixels) -> Vectors:
+        start_s = perf_counter()
+        vectors = self._embedder.embed_images(pixels)
+        if len(pixels):
+            model_pass("index", len(pixels), perf_counter() - start_s)
+        return vectors
 
 
 @dataclass(frozen=True, slots=True)

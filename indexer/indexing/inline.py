@@ -15,6 +15,9 @@ from indexer.indexing.progress import IndexProgress, Phase, ProgressListener
 from indexer.indexing.run_ends import begin_run, end_run, open_run_writer
 from indexer.ledger.port import BatchReport, Counts, RunBegin, RunLedger, RunRecord, RunState
 from indexer.store.port import Alias, CollectionWriter, VectorStore
+from indexer.telemetry.context import of_run
+from indexer.telemetry.counting import batch_recorded
+from indexer.telemetry.tracing import span
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,8 @@ class InlineDispatcher:
             begun = begin_run(run.plan, parts.ledger, writer)
             execution = _Execution(parts, begun, writer, listen)
             try:
-                execution.index(run)
+                with of_run(begun.record.run_id), span("index.run"):
+                    execution.index(run)
             except FeedError as error:
                 parts.ledger.finish(begun.record.run_id, RunState.FAILED, reason=str(error))
                 raise
@@ -121,6 +125,7 @@ class _Execution:
             self._collection = self._writer.collection
             ledger.set_collection(self._run_id, self._collection)
         ledger.record_batch(self._run_id, report)
+        batch_recorded("feed", report)
         self._counts += report.counts
         self._fraction = self._fractions.pop(report.number, self._fraction)
         self.tell(Phase.INDEXING)

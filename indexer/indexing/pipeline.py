@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
+from contextvars import copy_context
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,6 +21,7 @@ from indexer.indexing.indexer import BatchIndexer
 from indexer.ledger.port import BatchReport
 from indexer.points import Vectors
 from indexer.store.port import CollectionWriter
+from indexer.telemetry.counting import index_stage
 
 _WITH_PIXELS = 4
 """Batches before the end of their embedding: one embedded, one ready, two prepared. More would only hold memory."""
@@ -82,8 +84,9 @@ class IndexPipeline:
             VitrineError: store or model failed; some of the batch may be written, and can be written again.
         """
         prepared = self._prepared(batch, writer)
-        indexed = self._embed.submit(self._indexer.embed, prepared, defer=defer).result()
-        writer.write(indexed.change)
+        indexed = self._embed.submit(copy_context().run, self._embedded, prepared, defer=defer).result()
+        with index_stage("write"):
+            writer.write(indexed.change)
         self._write_newer(prepared.batch, writer)
         return indexed
 
@@ -140,11 +143,11 @@ class IndexPipeline:
                     flying.popleft().result()
                 if embedding[0].done():
                     embedding.popleft()
-            prepared = self._prepare.submit(self._prepared, batch, writer)
-            ready = self._embed.submit(self._ready, prepared)
+            prepared = self._prepare.submit(copy_context().run, self._prepared, batch, writer)
+            ready = self._embed.submit(copy_context().run, self._ready, prepared)
             embedding.append(ready)
             commits.expect(ready)
-            flying.append(self._write.submit(commits.commit_next))
+            flying.append(self._write.submit(copy_context().run, commits.commit_next))
 
     def embed_pictures(self, pictures: Sequence[Picture]) -> list[Vectors | None]:
         """Embeds pictures by themselves, float32 (D,) each; None where one cannot be had or is another by now.
@@ -166,11 +169,16 @@ class IndexPipeline:
         if self.events is not None:
             batch = self.events.applied_to(batch)
         ids = [product.product_id for product in batch.products]
-        return self._indexer.prepare(batch, writer.product_points(ids), writer.donated(ids))
+        with index_stage("prepare"):
+            return self._indexer.prepare(batch, writer.product_points(ids), writer.donated(ids))
+
+    def _embedded(self, prepared: PreparedBatch, *, defer: bool = False) -> IndexedBatch:
+        with index_stage("embed"):
+            return self._indexer.embed(prepared, defer=defer)
 
     def _ready(self, prepared: Future[PreparedBatch]) -> ReadyBatch:
         batch = prepared.result()
-        return ReadyBatch(batch.batch, self._indexer.embed(batch))  # without the pixels, which are let go here
+        return ReadyBatch(batch.batch, self._embedded(batch))  # without the pixels, which are let go here
 
     def _commit(
         self,
@@ -181,7 +189,8 @@ class IndexPipeline:
     ) -> None:
         if abandoned.is_set() or self._stopping.is_set():
             return  # an earlier batch failed; these are done again when the run resumes
-        writer.write(together([item.indexed.change for item in group]))
+        with index_stage("write"):
+            writer.write(together([item.indexed.change for item in group]))
         for item in group:
             self._write_newer(item.batch, writer)
             acknowledge(item.indexed.report)

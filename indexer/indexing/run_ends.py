@@ -16,6 +16,7 @@ from indexer.points import with_main
 from indexer.reindex.lease import refuse_beside_reindex
 from indexer.spaces import EmbeddingSpace
 from indexer.store.port import Alias, BatchChange, CollectionWriter, VectorStore
+from indexer.telemetry.counting import index_stage
 
 _log = logging.getLogger(__name__)
 _CHUNK_PRODUCTS = 1000
@@ -97,7 +98,8 @@ def end_run(
             removed = _remove_what_left(record, ledger, writer, events)
     tell(Phase.PUBLISHING)
     bring_up_to_date(writer)
-    writer.publish()
+    with index_stage("publish"):
+        writer.publish()
     return ledger.finish(run_id, RunState.FAILED if reason else RunState.FINISHED, removed=removed, reason=reason)
 
 
