@@ -26,11 +26,12 @@ def install_schemas(app: FastAPI, *models: type[BaseModel], open_search: bool) -
         open_search: whether searching needs no key here.
     """
     original = app.openapi
+    named: tuple[type[BaseModel], ...] = (*models, Problem)
 
     def openapi() -> dict[str, Any]:
         document = original()
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        for model in (*models, Problem):
+        for model in named:
             schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
             for name, part in schema.pop("$defs", {}).items():
                 schemas.setdefault(name, part)
