@@ -50,7 +50,7 @@ def measure_beside_index(model: str, products: int, rounds: int) -> list[Row]:
         for data_dir in ("served", "control"):
             index(folder, data_dir, catalog.feed, flags)
         periods: list[Period] = []
-        with running_api(folder / "served", *flags) as api:
+        with running_api(folder / "served", *flags, *UNLIMITED) as api:
             measure(api, "warm-up", products, lambda: time.sleep(3))
             for number in range(rounds):
                 periods.append(measure(api, _IDLE, products, lambda: time.sleep(10)))

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.checkpoints import B32_256, made_up_checkpoint
-from benchmarks.http_load import Load, ask, request
+from benchmarks.http_load import UNLIMITED, Load, ask, request
 from benchmarks.rounds import elapsed_ms, per_second
 from benchmarks.rows import Claim, Row
 from benchmarks.shop_photos import ShopCatalog, write_catalog
@@ -128,7 +128,7 @@ def measure_online(model: str, rounds: int, seconds: float, flags: list[str]) ->
         assert isinstance(embedder, TowersEmbedder)
         tokenize = partial(tokenize_with, embedder._tokenizer)  # noqa: SLF001
         photos, texts = _photos(catalog), _texts()
-        with running_api(folder / "data", "--model", path, *flags) as api:
+        with running_api(folder / "data", "--model", path, *flags, *UNLIMITED) as api:
             bench = Bench(embedder, tokenize, catalog, api.url, seconds)
             warm = replace(bench, seconds=1.0)
             warm.served(Figures(), photos, texts)

@@ -16,7 +16,6 @@ from indexer.store.port import Alias
 from search_api.admin import AdminOnDemand, AdminParts, AdminService
 from search_api.audit import AuditLog
 from search_api.authentication import Authentication, Authenticator
-from search_api.body_limit import BodyLimit
 from search_api.catalog_knowledge import CatalogKnowledge
 from search_api.duplicates import DuplicateSearch
 from search_api.embedding_cache import EmbeddingCache
@@ -26,6 +25,7 @@ from search_api.heat_maps import HeatMaps
 from search_api.images import ProductImages
 from search_api.keys.ring import KeyRing
 from search_api.lanes import BatchLimits
+from search_api.limits.install import allow_origins, limit_addresses, limit_bodies, limit_keys
 from search_api.model_gate import ModelGate
 from search_api.openapi import install_schemas
 from search_api.photo_regions import PhotoRegions, RegionOptions
@@ -91,6 +91,7 @@ def create_app(
     photo_regions = PhotoRegions(gate, queries, service.best_score, settings.image_limits(), _region_options(settings))
     knowledge = CatalogKnowledge(service.reader, queries, settings.index_tuning().facet_attributes)
     authenticator = _authenticator(settings)
+    buckets = bootstrap.open_token_buckets(settings)
     admin_service = AdminOnDemand(partial(_admin_service, settings, gate, service))
     if authenticator.can_administrate:
         admin_service.get()
@@ -103,6 +104,7 @@ def create_app(
         authenticator.ring.close()
         gate.close()
         await service.close()
+        await buckets.close()
         admin_service.close()
         store.close()
 
@@ -137,9 +139,12 @@ def create_app(
     app.state.audit = AuditLog(
         settings.data_dir, max_bytes=settings.audit_max_bytes, keep_files=settings.audit_keep_files
     )
-    app.add_middleware(BodyLimit, limits=settings.image_limits(), feed_max_bytes=settings.feed_max_bytes)
+    limit_bodies(app, settings)
+    limit_keys(app, settings, buckets)
     app.add_middleware(Authentication, authenticator=authenticator)
+    limit_addresses(app, settings, buckets)
     install_problem_handlers(app)
+    allow_origins(app, settings)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestIds)  # the last is the outermost: these two see every answer
     for module in (search, find, duplicates, zero_shot, regions, heat, products, admin, session, health, page):

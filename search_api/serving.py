@@ -14,6 +14,7 @@ from uvicorn.config import LOGGING_CONFIG
 
 from indexer.errors import ConfigurationError
 from indexer.settings import Settings
+from search_api.limits.http_protocol import ConnectionLimits, bounded_protocol
 from search_api.request_ids import OfRequest
 
 _GRACE_S = 10
@@ -80,6 +81,11 @@ class ApiServer:
             app,
             host=settings.host,
             port=settings.port,
+            http=bounded_protocol(ConnectionLimits.of(settings)),
+            ws="none",  # no route speaks it
+            server_header=False,
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=list(settings.trusted_proxies),
             log_level=log_level,
             log_config=_log_config(),
             timeout_graceful_shutdown=_GRACE_S,

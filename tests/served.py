@@ -11,6 +11,10 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
+from indexer.embedding.port import Embedder
+from indexer.settings import Settings
+from search_api.app import create_app
+from search_api.serving import ApiServer
 from tests.processes import free_port
 
 _START_TIMEOUT_S = 30.0
@@ -33,6 +37,34 @@ def served(app: FastAPI) -> Iterator[httpx.Client]:
     finally:
         server.should_exit = True
         thread.join()
+
+
+@contextmanager
+def served_as_configured(settings: Settings, embedder: Embedder) -> Iterator[httpx.Client]:
+    """A client of the API with all that its own server adds, on a free port until the end of the block."""
+    settings = settings.model_copy(update={"port": free_port()})
+    server = ApiServer(create_app(settings, load_embedder=lambda _: embedder), settings, log_level="error")
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{settings.port}", timeout=60, trust_env=False) as client:
+            _wait_until_open(client)
+            yield client
+    finally:
+        server.stop()
+        thread.join()
+
+
+def _wait_until_open(client: httpx.Client) -> None:
+    deadline_s = time.monotonic() + _START_TIMEOUT_S
+    while True:
+        try:
+            client.get("/healthz", headers={"Connection": "close"})
+        except httpx.ConnectError:
+            assert time.monotonic() < deadline_s
+            time.sleep(0.01)
+        else:
+            return
 
 
 def wait_for_status(client: httpx.Client, path: str, status: int) -> httpx.Response:

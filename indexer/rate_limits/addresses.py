@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 
 _NO_ADDRESS = "other"
 _IPV6_PREFIX = 64
@@ -24,6 +25,15 @@ def client_of(host: str) -> str:
             return str(ipaddress.ip_network((address, _IPV6_PREFIX), strict=False))
         address = address.ipv4_mapped
     return str(address)
+
+
+def is_in(host: str, networks: Sequence[str]) -> bool:
+    """Whether an address is one of these, or lies in one of these networks."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return any(address in ipaddress.ip_network(network) for network in networks)
 
 
 def checked_proxies(values: tuple[str, ...]) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from search_api.access import Scope
 from search_api.departures import unless_gone
 from search_api.find_answer import find_response
 from search_api.find_schemas import MAX_PHOTOS, FindQuery, FindResponse, PhotoPart
+from search_api.limits.json_shape import check_shape
 from search_api.routes.dependencies import Parts, problems
 from search_api.routes.scopes import scoped_router
 from search_api.routes.uploads import check_size, file_bytes, media_type
@@ -72,6 +73,8 @@ async def find_products(request: Request, parts: Parts) -> Response:
 def _parsed(model: type[FindQuery], text: object) -> FindQuery:
     if not isinstance(text, str | bytes):
         raise QueryNotPossible(f"The form has no text in its field {_FORM_FIELD!r}.", "Send the query there, as JSON.")
+    if isinstance(text, str):
+        check_shape(text)  # bodies that are JSON as a whole were looked at as they came
     try:
         return model.model_validate_json(text)
     except ValidationError as error:

@@ -1,0 +1,1 @@
+"""What is refused before work is done for it: too much, too often, too slow, too deep."""
