@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.http_load import UNLIMITED
 from benchmarks.rows import Claim, Row
 from tests.pictures import catalog_row, draw_catalog, write_feed
 from tests.processes import REPOSITORY, RunningApi, program_environment, running_api
