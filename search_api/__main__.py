@@ -1,4 +1,4 @@
-"""``python -m search_api``: serves the API and the page."""
+"""``python -m search_api``: serves the API and the page; ``python -m search_api keys``: its keys."""
 
 from __future__ import annotations
 
@@ -16,25 +16,33 @@ from indexer.settings import Settings
 from search_api.app import create_app
 from search_api.authentication import Authenticator
 from search_api.indexer_process import IndexerProcess
+from search_api.keys import commands
 from search_api.request_ids import log_handler
 from search_api.serving import ApiServer, check_address, check_open_search
+
+_log = logging.getLogger(__name__)
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the flags."""
     parser = argparse.ArgumentParser(
-        prog="python -m search_api", description="Serve search by photo and by text over an indexed catalog."
+        prog="python -m search_api",
+        description="Serve search by photo and by text over an indexed catalog.",
+        epilog="Keys are made, listed and revoked by: python -m search_api keys --help",
     )
     add_settings_flags(parser)
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serves until it is stopped; returns 2 if it cannot start."""
+    """Serves until it is stopped; returns 2 if it cannot start. After ``keys`` it does what was asked of the keys."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["keys"]:
+        return commands.main(given[1:])
     logging.basicConfig(
         format="%(levelname)s %(name)s: %(message)s%(of_request)s", level=logging.WARNING, handlers=[log_handler()]
     )
-    parsed = build_parser().parse_args(arguments)
+    parsed = build_parser().parse_args(given)
     share_cores_between_threads()
     failures: list[VitrineError] = []
 
@@ -51,11 +59,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except VitrineError as error:
         failures.append(error)
     else:
+        _warn_if_nobody_may_search(settings, app.state.authenticator)
         with _indexer_beside(settings, app.state.authenticator):
             server.run()
     for failure in failures:
         print(f"error: {failure}", file=sys.stderr)  # noqa: T201
     return CANNOT_START if failures else DONE
+
+
+def _warn_if_nobody_may_search(settings: Settings, authenticator: Authenticator) -> None:
+    if not settings.open_search and not authenticator.has_any_key:
+        _log.warning(
+            "Searching needs a key, and there is none yet. Make one, while this runs, with: "
+            "python -m search_api keys create --name NAME --scope search"
+        )
 
 
 @contextmanager
