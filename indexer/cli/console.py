@@ -60,7 +60,7 @@ class Rate:
             parts.append(f"{done / elapsed_s:,.0f}/s")
         advanced = progress.fraction - first.fraction
         if advanced > 0 and progress.fraction < 1:
-            parts.append(f"{_clock(elapsed_s * (1 - progress.fraction) / advanced)} left")
+            parts.append(f"{clock(elapsed_s * (1 - progress.fraction) / advanced)} left")
         if progress.counts.failed:
             parts.append(f"{progress.counts.failed:,} failure{'s' if progress.counts.failed > 1 else ''}")
         return ", ".join(parts)
@@ -101,7 +101,8 @@ def progress_display() -> Iterator[ProgressListener]:
     yield print_line
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """E.g. ``0:42``, ``1:05:00``."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 
 from indexer.cli import (
+    backup,
     calibrate,
     evaluate,
     failures,
@@ -16,6 +17,7 @@ from indexer.cli import (
     promote,
     prune,
     reindex,
+    restore,
     retry,
     rollback,
     status,
@@ -42,6 +44,8 @@ _COMMANDS = (
     evaluate,
     verify_model,
     tune,
+    backup,
+    restore,
     info,
 )
 
