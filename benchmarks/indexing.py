@@ -152,7 +152,9 @@ def index_parts(embedder: Embedder, setup: Setup) -> Iterator[IndexParts]:
         events = stack.enter_context(closing(bootstrap.open_event_log(settings)))
         limits, threads = settings.image_limits(), settings.image_thread_count()
         pipeline = stack.enter_context(
-            IndexPipeline(embedder, LocalImages(limits), limits, image_threads=threads, events=EventOverlay(events))
+            IndexPipeline(
+                embedder, LocalImages(limits), limits, image_threads=threads, events=lambda _: EventOverlay(events)
+            )
         )
         yield IndexParts(embedder, store, ledger, pipeline, settings.catalog)
 

@@ -18,10 +18,10 @@ from indexer.errors import ConfigurationError
 from indexer.evaluation.queries import LabelledQuery, read_queries
 from indexer.events.apply import EventApplier
 from indexer.events.follow import Follower, FollowOptions
+from indexer.events.logs import EventLogs, SqliteEventLogs
 from indexer.events.overlay import EventOverlay
 from indexer.events.port import EventLog
 from indexer.events.retries import RetryPace
-from indexer.events.sqlite import SqliteEventLog
 from indexer.images.download import RemoteImages
 from indexer.images.source import ImagesByReference, LocalImages
 from indexer.indexing.dispatcher import Dispatcher, QueueStatus
@@ -90,17 +90,27 @@ def open_ledger(settings: Settings) -> RunLedger:
     return ledger
 
 
-def open_event_log(settings: Settings) -> EventLog:
-    """What events said of single products; kept where the ledger is.
+def open_event_log(settings: Settings, tenant: str = "") -> EventLog:
+    """What events said of single products, of a tenant or of none; kept where the ledger is.
+
+    Raises:
+        ConfigurationError: its part is not installed, or its address is not set.
+        EventsUnavailable: it cannot be opened.
+    """
+    return open_event_logs(settings).of(tenant)
+
+
+def open_event_logs(settings: Settings) -> EventLogs:
+    """The same of every tenant.
 
     Raises:
         ConfigurationError: its part is not installed, or its address is not set.
         EventsUnavailable: it cannot be opened.
     """
     if settings.ledger == "sqlite":
-        return SqliteEventLog(settings.data_dir / "events.sqlite3")
-    log: EventLog = _installed("vitrine.event_logs", settings.ledger)(settings)
-    return log
+        return SqliteEventLogs(settings.data_dir)
+    logs: EventLogs = _installed("vitrine.event_logs", settings.ledger)(settings)
+    return logs
 
 
 def open_work_queue(settings: Settings) -> WorkQueue:
@@ -268,8 +278,9 @@ def indexing(settings: Settings, before_model: Check | None = None) -> Iterator[
         # cheap parts first: what is wrong with them is told before seconds go into the model
         ledger = open_ledger(settings)
         stack.callback(ledger.close)
-        events = open_event_log(settings)
+        events = open_event_logs(settings)
         stack.callback(events.close)
+        events.of("")  # so that what is wrong with them is told now
         store = open_store(settings)
         stack.callback(store.close)
         if before_model:
@@ -285,12 +296,12 @@ def indexing(settings: Settings, before_model: Check | None = None) -> Iterator[
                 settings.image_limits(),
                 image_threads=settings.image_thread_count(),
                 downloads=settings.download_connections,
-                events=EventOverlay(events),
+                events=lambda tenant: EventOverlay(events.of(tenant)),
             )
         )
         pictures = Pictures(embedder, source, settings.image_limits())
         calibrator = Calibrator(store, pictures, automatic=settings.calibrate)
-        yield IndexParts(embedder, store, ledger, pipeline, settings.catalog, settings.writer_wait_s, calibrator)
+        yield IndexParts(embedder, store, ledger, pipeline, settings.alias_catalog, settings.writer_wait_s, calibrator)
 
 
 @contextmanager
@@ -306,8 +317,8 @@ def following(settings: Settings, tell: Callable[[str], None]) -> Iterator[Follo
     """
     with ExitStack() as stack:
         stack.enter_context(visible(settings, "follow"))
-        log = open_event_log(settings)
-        stack.callback(log.close)
+        logs = open_event_logs(settings)
+        stack.callback(logs.close)
         queue = open_embedded_work_queue(settings)
         stack.callback(queue.close)
         parts = stack.enter_context(indexing(settings))
@@ -318,8 +329,9 @@ def following(settings: Settings, tell: Callable[[str], None]) -> Iterator[Follo
             settings.default_currency,
             settings.data_dir / "follower" / "in_hand.json",
             RetryPace(settings.retry_limit, settings.retry_base_s, settings.retry_max_s),
+            settings.tenants,
         )
-        yield Follower(parts, log, queue, options, tell)
+        yield Follower(parts, logs, queue, options, tell)
 
 
 @contextmanager
@@ -373,7 +385,7 @@ def switching(settings: Settings) -> Iterator[SwitchParts]:
                 loaded.append(_applier(events, parts, settings))
             return loaded[0]
 
-        yield SwitchParts(store, ledger, EventCatchUp(events, applier), settings.catalog)
+        yield SwitchParts(store, ledger, EventCatchUp(events, applier), settings.alias_catalog)
 
 
 def _applier(events: EventLog, parts: IndexParts, settings: Settings) -> EventApplier:
@@ -389,7 +401,7 @@ def _golden(queries: Sequence[LabelledQuery], settings: Settings, old: Settings,
             models.append(lambda: open_embedder(old))
         for model in models:
             served = model()
-            current = parts.store.current(Alias(settings.catalog, served.space.space_id))
+            current = parts.store.current(Alias(settings.alias_catalog, served.space.space_id))
             if current:
                 reader = parts.store.collection_reader(current)
                 stack.callback(reader.close)

@@ -119,7 +119,7 @@ class PointPayload:
             if name in value:
                 value[name] = dict(value[name])
         if names is None:
-            for name in _RARE_FIELDS:
+            for name in (*_TAG_FIELDS, "tenant"):
                 if not value[name]:
                     del value[name]  # most catalogs have none
         return value
@@ -156,9 +156,8 @@ CATEGORY_SEPARATOR = " > "
 """Between the levels of ``category_path``."""
 _PAYLOAD_FIELDS = tuple(item.name for item in fields(PointPayload))
 _TAG_FIELDS = ("tags", "tag_probabilities")
-_RARE_FIELDS = (*_TAG_FIELDS, "tenant")
 _MAPPINGS = ("attributes", *_TAG_FIELDS)
-_FIRST_FIELDS = tuple(name for name in _PAYLOAD_FIELDS if name not in {"image_validator", "main", *_RARE_FIELDS})
+_FIRST_FIELDS = tuple(name for name in _PAYLOAD_FIELDS if name not in {"image_validator", "main", "tenant", *_TAG_FIELDS})
 _SOURCES: Mapping[str, frozenset[str]] = {
     "category_path": frozenset({"category"}),
     "attribute_names": frozenset({"attributes", "tags"}),

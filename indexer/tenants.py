@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from indexer.errors import ConfigurationError
 from indexer.settings import Settings
@@ -41,6 +42,14 @@ def checked_tenant(settings: Settings, name: str) -> str:
             "A name has lower-case letters, digits and hyphens, begins with no hyphen and has at most 63 characters.",
         )
     return name
+
+
+def feeds_dir_of(settings: Settings, tenant: str) -> str:
+    """The folder of the feeds and pictures that a tenant may name over HTTP or in messages; empty if there is none.
+
+    Each tenant has one of its own below ``feeds_dir``, or it could have another's pictures shown.
+    """
+    return str(Path(settings.feeds_dir) / tenant) if settings.feeds_dir and tenant else settings.feeds_dir
 
 
 def refuse_for_tenants(settings: Settings, what: str, remedy: str) -> None:

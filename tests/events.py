@@ -5,10 +5,27 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from indexer.events.port import EventKind, ProductEvent
+from indexer.events.port import EventKind, EventLog, ProductEvent
 from indexer.products import CatalogProduct
 
 START = datetime.now(UTC)
+
+
+class OneLog:
+    """The logs of an installation without tenants."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+
+    def of(self, tenant: str) -> EventLog:
+        assert tenant == ""
+        return self._log
+
+    def tenants(self) -> list[str]:
+        return []
+
+    def close(self) -> None:
+        """Whoever opened the log closes it."""
 
 
 def at(seconds: float) -> datetime:

@@ -32,7 +32,8 @@ def main() -> None:
     stop = threading.Event()
     with bootstrap.following(settings, print) as follower:
         queue = follower._queue
-        pending = follower._pending
+        (followed,) = follower._all_followed()
+        pending = followed.pending
         done = threading.Thread(target=lambda: _stop_when_done(queue, pending, stop), daemon=True)
         done.start()
         follower.run(stop)

@@ -95,7 +95,7 @@ class BatchTask:
         self._record(message, indexed.report, self._follow_up(message, indexed.deferred))
 
     def _index(self, message: BatchMessage) -> IndexedBatch:
-        writer = self._writers.writer(message.alias, message.collection, message.donor)
+        writer = self._writers.writer(message.alias, message.collection, message.donor, message.tenant)
         defer = message.attempt < self._fleet.retries.limit
         return self._parts.pipeline.index_batch(message.batch(), writer, defer=defer)
 

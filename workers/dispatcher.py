@@ -60,7 +60,7 @@ class CeleryDispatcher:
     @property
     def alias(self) -> Alias:
         """See ``Dispatcher``."""
-        return Alias(self._settings.catalog, self._known_space().space_id)
+        return Alias(self._settings.alias_catalog, self._known_space().space_id)
 
     @property
     def ledger(self) -> RunLedger:

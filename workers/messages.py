@@ -17,8 +17,10 @@ from indexer.indexing.batch import ProductBatch
 from indexer.products import CatalogProduct, RowError
 from indexer.spaces import EmbeddingSpace
 from indexer.store.port import Alias
+from indexer.tenants import TENANT_PATTERN
 
 MESSAGE_VERSION: Literal[1] = 1
+Tenant: Any = Field(default="", pattern=rf"^({TENANT_PATTERN})?$")
 
 
 class _Message(BaseModel):
@@ -39,7 +41,8 @@ class BatchMessage(_Message):
     Attributes:
         number, part: name the batch in its run, see ``ProductBatch``.
         attempt: how often pictures of these products could not be had before.
-        catalog: name of the catalog.
+        catalog: that the alias is of.
+        tenant: whose products they are; empty without tenants.
         collection: physical collection that is written to.
         donor: collection whose vectors may be copied, of a reindex; else empty.
         image_root: absolute folder that paths of pictures are relative to.
@@ -50,7 +53,8 @@ class BatchMessage(_Message):
     number: int = Field(ge=0)
     part: str = Field(default="", pattern=r"^[.~0-9]{0,200}$")
     attempt: int = Field(default=0, ge=0)
-    catalog: str = Field(pattern=r"^[a-z0-9_]{1,40}$")
+    catalog: str = Field(pattern=r"^[a-z0-9_]{1,48}$")
+    tenant: str = Tenant
     collection: str = Field(min_length=1, max_length=200)
     donor: str = Field(default="", max_length=200)
     image_root: str
@@ -98,12 +102,13 @@ class StartMessage(BaseModel):
 
 
 class ApplyMessage(BaseModel):
-    """Events wait in the log and are to be applied."""
+    """Events wait in the log, of a tenant or of none, and are to be applied."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     v: Literal[1] = MESSAGE_VERSION
     space_id: str = Field(pattern=r"^[0-9a-f]{12}$")
+    tenant: str = Tenant
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""

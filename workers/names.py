@@ -16,6 +16,11 @@ EVENTS_QUEUE = "vitrine.events"
 """Queue of events as messages; any worker takes from it."""
 
 
+def of_tenant(key: str, tenant: str) -> str:
+    """The key of a tenant; the same key without one."""
+    return f"{key}:tenant:{tenant}" if tenant else key
+
+
 def run_prefix(run_id: str) -> str:
     """What the names of a run's keys begin with."""
     return f"vitrine:run:{run_id}:"

@@ -9,20 +9,17 @@ from typing import TypeVar
 from indexer.errors import EventsUnavailable
 from indexer.events.delays import KEPT_DELAYS, percentile
 from indexer.events.merge import merge, newest
-from indexer.events.port import Appended, Applied, ProductEvent, ProductState
+from indexer.events.port import Appended, Applied, EventLog, ProductEvent, ProductState
 from indexer.events.states import state_from_text, state_to_text
 from indexer.settings import Settings
+from workers.names import of_tenant
 from workers.redis_connection import RedisConnection, redis_address
 
 _T = TypeVar("_T")
 _CHUNK = 500
-_STATES = "vitrine:events:states"
-_APPENDED = "vitrine:events:appended"
-_ORDER = "vitrine:events:order"
-_PASSING = "vitrine:events:passing"
-"""Of products without a whole description: the newest version in their state."""
-_COUNTER = "vitrine:events:counter"
-_KEYS = (_STATES, _APPENDED, _ORDER, _PASSING, _COUNTER)
+_EVENTS = "vitrine:events"
+_TENANTS = "vitrine:events:tenants"
+"""Tenants that have a log."""
 
 _SET = """
 -- ARGV: product, state as the caller saw it, new state, time, newest version, 1 if it is no whole description
@@ -97,8 +94,8 @@ redis.call('LTRIM', KEYS[2], -ARGV[2], -1)
 """
 
 
-def open_redis_event_log(settings: Settings) -> RedisEventLog:
-    """The log that the settings name.
+def open_redis_event_logs(settings: Settings) -> RedisEventLogs:
+    """The logs that the settings name.
 
     Raises:
         ConfigurationError: the address is missing or none.
@@ -106,7 +103,30 @@ def open_redis_event_log(settings: Settings) -> RedisEventLog:
     """
     connection = RedisConnection(redis_address(settings), EventsUnavailable)
     connection.call("PING")
-    return RedisEventLog(connection)
+    return RedisEventLogs(connection)
+
+
+class RedisEventLogs:
+    """See ``EventLogs``; all over one connection.
+
+    Args:
+        connection: raises ``EventsUnavailable``; closed with the logs.
+    """
+
+    def __init__(self, connection: RedisConnection) -> None:
+        self._redis = connection
+
+    def of(self, tenant: str) -> EventLog:
+        """See ``EventLogs``."""
+        return RedisEventLog(self._redis, tenant)
+
+    def tenants(self) -> Sequence[str]:
+        """See ``EventLogs``."""
+        return sorted(self._redis.call("SMEMBERS", _TENANTS))
+
+    def close(self) -> None:
+        """See ``EventLogs``."""
+        self._redis.close()
 
 
 class RedisEventLog:
@@ -114,13 +134,22 @@ class RedisEventLog:
 
     Args:
         connection: raises ``EventsUnavailable``; closed with the log.
+        tenant: whose it is; empty without tenants.
     """
 
-    def __init__(self, connection: RedisConnection) -> None:
+    def __init__(self, connection: RedisConnection, tenant: str = "") -> None:
         self._redis = connection
+        self._tenant = tenant
+        self._prefix = of_tenant(_EVENTS, tenant)
+        # "passing" has, of products without a whole description, the newest version in their state
+        names = ("states", "appended", "order", "passing", "counter")
+        self._keys = tuple(f"{self._prefix}:{name}" for name in names)
+        _, _, _, self._passing, self._counter = self._keys
 
     def append(self, events: Sequence[ProductEvent]) -> Sequence[Appended]:
         """See ``EventLog``."""
+        if self._tenant:
+            self._redis.call("SADD", _TENANTS, self._tenant)  # first: a log that nobody looks into is never applied
         known = self._texts(list(dict.fromkeys(event.product_id for event in events)))
         return [self._append(event, known) for event in events]
 
@@ -128,7 +157,7 @@ class RedisEventLog:
         """See ``EventLog``."""
         found = 0
         for part in _parts(list(dict.fromkeys(product_ids))):
-            found += self._redis.run_script(_AGAIN, _KEYS, (_text(datetime.now(UTC)), *part))
+            found += self._redis.run_script(_AGAIN, self._keys, (_text(datetime.now(UTC)), *part))
         return found
 
     def latest(self, product_ids: Sequence[str]) -> Mapping[str, ProductState]:
@@ -137,32 +166,33 @@ class RedisEventLog:
 
     def since(self, sequence: int, limit: int = 256) -> Sequence[ProductState]:
         """See ``EventLog``."""
-        return [_state(row) for row in self._redis.run_script(_SINCE, _KEYS, (sequence, limit))]
+        return [_state(row) for row in self._redis.run_script(_SINCE, self._keys, (sequence, limit))]
 
     def position(self) -> int:
         """See ``EventLog``."""
-        return int(self._redis.call("GET", _COUNTER) or 0)
+        return int(self._redis.call("GET", self._counter) or 0)
 
     def applied(self, alias: str) -> Applied:
         """See ``EventLog``."""
-        sequence, events = self._redis.call("HMGET", _applied(alias), "sequence", "events")
+        applied, delays = self._progress_keys(alias)
+        sequence, events = self._redis.call("HMGET", applied, "sequence", "events")
         if sequence is None:
             return Applied()
-        delays_s = [float(item) for item in self._redis.call("LRANGE", _delays(alias), 0, -1)]
+        delays_s = [float(item) for item in self._redis.call("LRANGE", delays, 0, -1)]
         return Applied(int(sequence), int(events), percentile(delays_s, 50), percentile(delays_s, 95))
 
     def advance(self, alias: str, sequence: int, delays_s: Sequence[float] = ()) -> None:
         """See ``EventLog``."""
-        keys = (_applied(alias), _delays(alias))
+        keys = self._progress_keys(alias)
         for part in _parts(list(delays_s)) or [[]]:
             self._redis.run_script(_ADVANCE, keys, (sequence, KEPT_DELAYS, *part))
 
     def compact(self, before: datetime, sequence: int) -> int:
         """See ``EventLog``."""
         limit = _text(before)
-        versions: Mapping[str, str] = self._redis.call("HGETALL", _PASSING)
+        versions: Mapping[str, str] = self._redis.call("HGETALL", self._passing)
         old = [product_id for product_id, version in versions.items() if version < limit]
-        return sum(self._redis.run_script(_FORGET, _KEYS, (limit, sequence, *part)) for part in _parts(old))
+        return sum(self._redis.run_script(_FORGET, self._keys, (limit, sequence, *part)) for part in _parts(old))
 
     def close(self) -> None:
         """See ``EventLog``."""
@@ -180,16 +210,19 @@ class RedisEventLog:
             version = _text(newest(state) or event.updated_at)
             now, seen, text = _text(datetime.now(UTC)), row[1] if row else "", state_to_text(state)
             arguments = (product_id, seen, text, now, version, int(is_passing))
-            sequence = self._redis.run_script(_SET, _KEYS, arguments)
+            sequence = self._redis.run_script(_SET, self._keys, arguments)
             if sequence:
                 known[product_id] = (product_id, text, now, str(sequence))
                 return Appended(product_id, sequence, merged.stale, merged.ignored_fields)
             known.pop(product_id, None)
             known |= self._texts([product_id])  # another was faster
 
+    def _progress_keys(self, alias: str) -> tuple[str, str]:
+        return f"{self._prefix}:applied:{alias}", f"{self._prefix}:delays:{alias}"
+
     def _texts(self, product_ids: Sequence[str]) -> dict[str, Sequence[str]]:
         """Product, state, time and sequence as Redis has them."""
-        return {row[0]: row for part in _parts(product_ids) for row in self._redis.run_script(_READ, _KEYS, part)}
+        return {row[0]: row for part in _parts(product_ids) for row in self._redis.run_script(_READ, self._keys, part)}
 
 
 def _parts(items: Sequence[_T]) -> list[Sequence[_T]]:
@@ -199,14 +232,6 @@ def _parts(items: Sequence[_T]) -> list[Sequence[_T]]:
 def _state(row: Sequence[str]) -> ProductState:
     product_id, text, appended_at, sequence = row
     return state_from_text(product_id, text, int(float(sequence)), datetime.fromisoformat(appended_at))
-
-
-def _applied(alias: str) -> str:
-    return f"vitrine:events:applied:{alias}"
-
-
-def _delays(alias: str) -> str:
-    return f"vitrine:events:delays:{alias}"
 
 
 def _text(moment: datetime) -> str:

@@ -24,7 +24,7 @@ from indexer.ledger.reindexes import ReindexCheck, ReindexRecord, ReindexState
 from indexer.products import CatalogProduct
 from indexer.settings import Settings
 from workers import redis_scripts as scripts
-from workers.names import REINDEXES, RUNNING, RUNS, latest_of, right, run_prefix
+from workers.names import REINDEXES, RUNNING, RUNS, latest_of, of_tenant, right, run_prefix
 from workers.redis_connection import RedisConnection, redis_address
 
 _COUNT_NAMES = tuple(item.name for item in fields(Counts))
@@ -82,7 +82,7 @@ class RedisLedger:
                 done = self._redis.call("SMEMBERS", f"{prefix}done")
                 return RunBegin(latest, frozenset(int(key) for key in done if key.isdigit()))
             run_id = new_run_id()
-            keys = (latest_of(plan.line), RUNS, RUNNING)
+            keys = (latest_of(plan.line), of_tenant(RUNS, plan.tenant), RUNNING)
             arguments = (latest_id, run_id, json.dumps(asdict(plan)), plan.line, _now_text(), *scripts.AUXILIARY_KEYS)
             if self._redis.run_script(scripts.BEGIN, keys, arguments):
                 return RunBegin(self.run(run_id))
@@ -149,11 +149,12 @@ class RedisLedger:
             )
         return _record(run_id, info)
 
-    def runs(self, limit: int = 20) -> Sequence[RunRecord]:
+    def runs(self, limit: int = 20, tenant: str = "") -> Sequence[RunRecord]:
         """See ``RunLedger``."""
         if limit < 1:
             return []
-        return [self.run(run_id) for run_id in self._redis.call("ZREVRANGE", RUNS, 0, limit - 1)]
+        latest = self._redis.call("ZREVRANGE", of_tenant(RUNS, tenant), 0, limit - 1)
+        return [self.run(run_id) for run_id in latest]
 
     def failures(self, run_id: str) -> Sequence[Failure]:
         """See ``RunLedger``."""

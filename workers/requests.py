@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from indexer.errors import RunNotFound
 from indexer.ledger.port import new_run_id
 from indexer.requests.port import RequestState, RunOrder, RunRequest
-from workers.names import OPEN_REQUESTS, REQUESTS, request_key
+from workers.names import OPEN_REQUESTS, REQUESTS, of_tenant, request_key
 from workers.redis_connection import RedisConnection
 
 _ENDED = frozenset({RequestState.FINISHED, RequestState.FAILED})
@@ -27,7 +27,7 @@ class RunRequests:
         request_id, now = new_run_id(), _now_text()
         values = {"order": json.dumps(asdict(order)), "state": RequestState.QUEUED.value, "requested_at": now}
         self._write(request_id, values | {"updated_at": now})
-        self._redis.call("ZADD", REQUESTS, 0, request_id)
+        self._redis.call("ZADD", of_tenant(REQUESTS, order.tenant), 0, request_id)
         # last: what is open is whole
         self._redis.call("SADD", OPEN_REQUESTS, request_id)
         return self.get(request_id)
@@ -53,11 +53,12 @@ class RunRequests:
             updated_at=datetime.fromisoformat(values["updated_at"]),
         )
 
-    def latest(self, limit: int) -> list[RunRequest]:
+    def latest(self, limit: int, tenant: str = "") -> list[RunRequest]:
         """Newest first."""
         if limit < 1:
             return []
-        return [self.get(request_id) for request_id in self._redis.call("ZREVRANGE", REQUESTS, 0, limit - 1)]
+        found = self._redis.call("ZREVRANGE", of_tenant(REQUESTS, tenant), 0, limit - 1)
+        return [self.get(request_id) for request_id in found]
 
     def next_open(self) -> str:
         """The oldest that nobody has begun, empty if there is none."""

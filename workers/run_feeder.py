@@ -128,6 +128,7 @@ def _message(record: RunRecord, batch: ProductBatch) -> BatchMessage:
         number=batch.number,
         part=batch.part,
         catalog=alias.catalog,
+        tenant=record.plan.tenant,
         collection=record.collection,
         donor=record.plan.donor,
         image_root=batch.image_root,
@@ -143,7 +144,7 @@ def refuse_beside(plan: RunPlan, ledger: RunLedger) -> None:
     Raises:
         StoreLocked: one does; it must not be superseded while workers are at it.
     """
-    for run in ledger.runs():
+    for run in ledger.runs(tenant=plan.tenant):
         if run.plan.line == plan.line and run.state is RunState.RUNNING and run.plan != plan:
             silent_s = (datetime.now(UTC) - run.updated_at).total_seconds()
             if silent_s < _SILENT_S:

@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import TypeVar
 
 from indexer.errors import MessageInvalid, VitrineError
+from indexer.events.logs import EventLogs
 from indexer.events.pending import retry_events
-from indexer.events.port import EventLog
 from indexer.indexing.dispatcher import PlannedRun
 from indexer.indexing.inline import IndexParts
 from indexer.indexing.progress import Phase
 from indexer.indexing.run import IndexOptions, plan_feed, plan_retry
 from indexer.indexing.run_ends import end_run
 from indexer.ledger.port import RunRecord, RunState
+from indexer.ledger.tenants import TenantRuns
 from indexer.requests.port import RequestState, RunOrder
 from indexer.store.port import CollectionWriter
+from indexer.store.tenant_store import of_tenant
 from workers.fleet import Fleet
 from workers.messages import DispatchMessage, FinishMessage, StartMessage, read_message
 from workers.names import alias_of
@@ -50,17 +52,17 @@ class RunTasks:
         parts: store, and what events know.
         fleet: shared with other processes.
         rights: to be the one who does it.
-        log: of events, whose failures may be retried.
+        logs: of events, whose failures may be retried.
         options: of feeds.
     """
 
     def __init__(
-        self, parts: IndexParts, fleet: Fleet, rights: SoleRights, log: EventLog, options: FeedOptions
+        self, parts: IndexParts, fleet: Fleet, rights: SoleRights, logs: EventLogs, options: FeedOptions
     ) -> None:
         self._parts = parts
         self._fleet = fleet
         self._rights = rights
-        self._log = log
+        self._logs = logs
         self._options = options
         self._feeder = RunFeeder(fleet, parts.store, parts.embedder.space)
 
@@ -110,8 +112,9 @@ class RunTasks:
     def _begun(self, order: RunOrder) -> RunRecord | None:
         """The run on record, to be dispatched by workers; None for events, which are only to be applied again."""
         ledger = self._fleet.ledger
-        if order.retry_of and ledger.run(order.retry_of).plan.is_events:
-            retry_events(order.retry_of, ledger, self._log)
+        runs = TenantRuns(ledger, order.tenant)
+        if order.retry_of and runs.run(order.retry_of).plan.is_events:
+            retry_events(order.retry_of, runs, self._logs.of(order.tenant))
             return None
         run = self._planned(order)
         refuse_beside(run.plan, ledger)
@@ -123,14 +126,16 @@ class RunTasks:
     def _planned(self, order: RunOrder) -> PlannedRun:
         options = self._options
         if order.retry_of:
-            return plan_retry(order.retry_of, options.batch_products, self._fleet.ledger, self._parts.alias)
-        asked = IndexOptions(order.full, order.limit, options.batch_products, options.default_currency)
+            runs = TenantRuns(self._fleet.ledger, order.tenant)
+            return plan_retry(order.retry_of, options.batch_products, runs, self._parts.alias)
+        size, currency = options.batch_products, options.default_currency
+        asked = IndexOptions(order.full, order.limit, size, currency, order.tenant)
         return plan_feed(Path(order.feed), asked, self._parts.alias)
 
     def _dispatch(self, record: RunRecord) -> None:
         ledger, plan = self._fleet.ledger, record.plan
         try:
-            run = self._planned(RunOrder(plan.feed, plan.full, plan.limit, plan.retry_of))
+            run = self._planned(RunOrder(plan.feed, plan.full, plan.limit, plan.retry_of, plan.tenant))
             if run.plan != plan:
                 reason = f"{plan.feed} changed while it was being read. Index it again."
                 ledger.finish(record.run_id, RunState.FAILED, reason=reason)
@@ -156,7 +161,8 @@ class RunTasks:
                 reason = sealing.broken_off
                 if writer.collection != record.collection:
                     reason = f"{record.collection} was replaced by {writer.collection} meanwhile. Index the feed again."
-                ended = end_run(record.run_id, ledger, writer, reason, _log_phase, self._parts.pipeline.events)
+                events = self._parts.pipeline.events_of(record.plan.tenant)
+                ended = end_run(record.run_id, ledger, writer, reason, _log_phase, events)
             finally:
                 writer.close()
         except VitrineError as error:
@@ -166,10 +172,12 @@ class RunTasks:
         _log.info("run %s %s: %s products", ended.run_id, ended.state, ended.counts.products)
         calibrator, alias = self._parts.calibrator, alias_of(record.plan.alias)
         if calibrator is not None and not record.plan.target and ended.state is RunState.FINISHED:
-            calibrator.serving_if_due(alias, lambda: _log_phase(Phase.CALIBRATING))
+            of_owner = calibrator.of_tenant(record.plan.tenant)
+            of_owner.serving_if_due(alias, lambda: _log_phase(Phase.CALIBRATING))
 
     def _writer(self, record: RunRecord) -> CollectionWriter:
-        store, space, plan = self._parts.store, self._parts.embedder.space, record.plan
+        plan, space = record.plan, self._parts.embedder.space
+        store = of_tenant(self._parts.store, plan.tenant)
         if plan.target:
             return store.target(alias_of(plan.alias), space, collection=plan.target, donor=plan.donor)
         return store.writer(alias_of(plan.alias), space, resume_of=record.collection)

@@ -6,9 +6,10 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 
 from indexer import bootstrap
 from indexer.errors import ConfigurationError
@@ -63,24 +64,33 @@ def worker_runtime(settings: Settings) -> Iterator[WorkerRuntime]:
     with ExitStack() as stack:
         fleet = stack.enter_context(open_fleet(settings))
         parts = stack.enter_context(bootstrap.indexing(settings))
-        log = bootstrap.open_event_log(settings)
-        stack.callback(log.close)
+        logs = bootstrap.open_event_logs(settings)
+        stack.callback(logs.close)
         space, lease_s, gate = parts.embedder.space, settings.worker_lease_s, Gate()
         card = WorkerCard(
             worker_id=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
-            catalog=settings.catalog,
+            catalog=settings.alias_catalog,
             model=settings.model,
             pretrained=settings.pretrained,
             space=space.to_json(),
         )
-        pending = PendingEvents(parts, log, _log.warning, batch_products=settings.batch_products)
-        upkeep = stack.enter_context(Upkeep(card, fleet, pending.is_behind, lease_s=lease_s))
+
+        @cache
+        def pending(tenant: str) -> PendingEvents:
+            size = settings.batch_products
+            return PendingEvents(parts.of_tenant(tenant), logs.of(tenant), _log.warning, batch_products=size)
+
+        def behind() -> Sequence[str]:
+            tenants = logs.tenants() if settings.tenants else [""]
+            return [tenant for tenant in tenants if pending(tenant).is_behind()]
+
+        upkeep = stack.enter_context(Upkeep(card, fleet, behind, lease_s=lease_s))
         rights = SoleRights(fleet.ledger, upkeep, parts.alias.name, lease_s=lease_s)
         feeds = FeedOptions(settings.batch_products, settings.default_currency, settings.dispatch_ahead)
         yield WorkerRuntime(
             space_id=space.space_id,
             description=f"{space.model}, {parts.embedder.description}",
             batches=BatchTask(parts, fleet, upkeep, RunWriters(parts.store, space), gate),
-            runs=RunTasks(parts, fleet, rights, log, feeds),
-            events=EventTasks(fleet, rights, pending, log, gate, settings.feeds_dir),
+            runs=RunTasks(parts, fleet, rights, logs, feeds),
+            events=EventTasks(fleet, rights, pending, logs, gate, settings),
         )

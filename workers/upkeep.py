@@ -6,7 +6,7 @@ import itertools
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
@@ -22,7 +22,7 @@ from workers.messages import (
     WorkerCard,
     read_message,
 )
-from workers.names import alias_of, index_queue
+from workers.names import alias_of, index_queue, of_tenant
 
 _log = logging.getLogger(__name__)
 _LONGEST_TICK_S = 1.0
@@ -37,11 +37,11 @@ class Upkeep:
     Args:
         card: of this worker.
         fleet: what it looks after, with the others.
-        events_wait: whether events of this worker's catalog wait to be applied.
+        behind: tenants of this worker's catalog whose events wait to be applied; without tenants the empty name.
         lease_s: how long signs of life hold.
     """
 
-    def __init__(self, card: WorkerCard, fleet: Fleet, events_wait: Callable[[], bool], *, lease_s: float) -> None:
+    def __init__(self, card: WorkerCard, fleet: Fleet, behind: Callable[[], Sequence[str]], *, lease_s: float) -> None:
         self._card = card
         self._space_id = card.embedding_space().space_id
         self._ledger = fleet.ledger
@@ -49,7 +49,7 @@ class Upkeep:
         self._attendance = fleet.attendance
         self._sender = fleet.sender
         self._requests = fleet.requests
-        self._events_wait = events_wait
+        self._behind = behind
         self._lease_s = lease_s
         self._lock = threading.Lock()
         self._numbers = itertools.count()
@@ -128,8 +128,10 @@ class Upkeep:
             self._sender.send_start(StartMessage(request_id=request_id, space_id=self._space_id))
 
     def _look_after_events(self) -> None:
-        if self._events_wait() and self._turn(f"events-sent:{self._card.catalog}:{self._space_id}", _EVENTS_EVERY_S):
-            self._sender.send_apply(ApplyMessage(space_id=self._space_id))
+        sent = f"events-sent:{self._card.catalog}:{self._space_id}"
+        for tenant in self._behind():
+            if self._turn(of_tenant(sent, tenant), _EVENTS_EVERY_S):
+                self._sender.send_apply(ApplyMessage(space_id=self._space_id, tenant=tenant))
 
     def _turn(self, name: str, every_s: float | None = None) -> bool:
         """Whether it is this worker's turn to say it, which it is once in a while."""

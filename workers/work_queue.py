@@ -13,7 +13,7 @@ from workers.attendance import Attendance
 from workers.batch_board import BatchBoard
 from workers.celery_app import create_celery
 from workers.messages import ApplyMessage
-from workers.names import right
+from workers.names import of_tenant, right
 from workers.redis_connection import RedisConnection, redis_address
 from workers.redis_ledger import RedisLedger
 from workers.requests import RunRequests, is_ended
@@ -52,16 +52,16 @@ class RedisWorkQueue:
         self._board = BatchBoard(connection, lease_s=lease_s)
         self._attendance = Attendance(connection, lease_s=lease_s)
 
-    def announce(self, product_ids: Sequence[str]) -> None:
+    def announce(self, product_ids: Sequence[str], tenant: str = "") -> None:
         """See ``WorkQueue``; without it workers find the events themselves, a second later."""
         if not product_ids:
             return
         for space_id in {card.embedding_space().space_id for card in self._attendance.present()}:
-            key = right(f"announced:{space_id}")
+            key = right(of_tenant(f"announced:{space_id}", tenant))
             if not self._redis.call("SET", key, 1, "NX", "PX", _ANNOUNCED_MS):
                 continue
             try:
-                self._sender.send_apply(ApplyMessage(space_id=space_id))
+                self._sender.send_apply(ApplyMessage(space_id=space_id, tenant=tenant))
             except QueueUnavailable as error:
                 raise EventsUnavailable(error.reason, error.remedy) from error
 
@@ -73,9 +73,9 @@ class RedisWorkQueue:
         """See ``WorkQueue``."""
         return self._as_it_is(self._requests.get(request_id))
 
-    def requests(self, limit: int = 20) -> Sequence[RunRequest]:
+    def requests(self, limit: int = 20, tenant: str = "") -> Sequence[RunRequest]:
         """See ``WorkQueue``."""
-        return [self._as_it_is(request) for request in self._requests.latest(limit)]
+        return [self._as_it_is(request) for request in self._requests.latest(limit, tenant)]
 
     def close(self) -> None:
         """See ``WorkQueue``."""

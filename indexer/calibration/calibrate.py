@@ -20,6 +20,7 @@ from indexer.evaluation.queries import LabelledQuery
 from indexer.points import StoredPoint, Vectors, utc_text
 from indexer.store.port import Alias, CollectionReader, VectorStore, missing_alias
 from indexer.store.queries import OrderedAfter, OrderedQuery, SearchQuery
+from indexer.store.tenant_store import of_tenant
 
 _log = logging.getLogger(__name__)
 
@@ -67,6 +68,10 @@ class Calibrator:
         self._store = store
         self._pictures = pictures
         self._automatic = automatic
+
+    def of_tenant(self, tenant: str) -> Calibrator:
+        """The same for a tenant's products alone; for all where none is named."""
+        return Calibrator(of_tenant(self._store, tenant), self._pictures, automatic=self._automatic)
 
     def is_due(self, collection: str) -> bool:
         """Whether a collection that is large enough has no calibration, or has since changed its size by a quarter.

@@ -11,7 +11,7 @@ from indexer import bootstrap
 from indexer.calibration.model import Calibration, KindCalibration
 from indexer.cli.console import escaped, messages, output, plain_table
 from indexer.cli.exit_codes import CANNOT_START, DONE
-from indexer.cli.flags import add_settings_flags, settings_of
+from indexer.cli.flags import add_settings_flags, add_tenant_flag, settings_of, tenant_of
 from indexer.evaluation.queries import LabelledQuery, read_queries
 
 
@@ -29,6 +29,7 @@ def add_command(commands: Any) -> None:
         "--queries", type=Path, metavar="FILE", help="Labelled queries, as for evaluate: photos of shoppers tell most."
     )
     parser.add_argument("--json", action="store_true", help="Print JSON.")
+    add_tenant_flag(parser)
     add_settings_flags(parser)
     parser.set_defaults(run=run)
 
@@ -36,10 +37,11 @@ def add_command(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs ``calibrate``."""
     settings = settings_of(arguments).settings
+    tenant = tenant_of(arguments, settings)
     queries: list[LabelledQuery] = [] if arguments.queries is None else read_queries(arguments.queries, where={})
     with bootstrap.indexing(settings) as parts, messages().status("calibrating") as shown:
         assert parts.calibrator is not None  # noqa: S101 - the bootstrap gives one
-        fitted = parts.calibrator.serving(
+        fitted = parts.calibrator.of_tenant(tenant).serving(
             parts.alias, queries, lambda doing, done, total: shown.update(f"{doing}: {done} of {total}")
         )
     for note in fitted.notes:

@@ -12,12 +12,13 @@ from typing import Any
 from indexer import bootstrap
 from indexer.cli.console import messages, output, plain_table
 from indexer.cli.exit_codes import DONE
-from indexer.cli.flags import add_settings_flags, settings_of
+from indexer.cli.flags import add_settings_flags, add_tenant_flag, settings_of, tenant_of
 from indexer.errors import ConfigurationError
 from indexer.evaluation.evaluate import GroupScores, evaluate
 from indexer.evaluation.metrics import METRICS, SEARCH_DEPTH
 from indexer.evaluation.queries import read_queries
 from indexer.store.port import Alias
+from indexer.store.tenant_store import of_tenant
 
 
 def add_command(commands: Any) -> None:
@@ -33,6 +34,7 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--group-by", default="", metavar="FIELD", help="Also score each value of a field.")
     parser.add_argument("--relevant-field", default="relevant", metavar="FIELD", help="Where the right ids stand.")
     parser.add_argument("--json", action="store_true", help="Print JSON.")
+    add_tenant_flag(parser)
     add_settings_flags(parser)
     parser.set_defaults(run=run)
 
@@ -40,12 +42,13 @@ def add_command(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs ``evaluate``."""
     settings = settings_of(arguments).settings
+    tenant = tenant_of(arguments, settings)
     where = dict(_pair(item) for item in arguments.where)
     queries = read_queries(arguments.queries, where=where, relevant_field=arguments.relevant_field)
     store = bootstrap.open_store(settings)
     try:
         embedder = bootstrap.open_embedder(settings)
-        reader = store.reader(Alias(settings.catalog, embedder.space.space_id))
+        reader = of_tenant(store, tenant).reader(Alias(settings.alias_catalog, embedder.space.space_id))
         status = reader.status()
         with messages().status("evaluating") as shown:
             groups = evaluate(

@@ -9,8 +9,9 @@ from typing import Any
 from indexer import bootstrap
 from indexer.cli.console import escaped, output, plain_table
 from indexer.cli.exit_codes import DONE
-from indexer.cli.flags import add_settings_flags, settings_of
+from indexer.cli.flags import add_settings_flags, add_tenant_flag, settings_of, tenant_of
 from indexer.errors import RunNotFound
+from indexer.ledger.tenants import TenantRuns
 
 
 def add_command(commands: Any) -> None:
@@ -20,16 +21,20 @@ def add_command(commands: Any) -> None:
         "run_id", metavar="RUN", nargs="?", default="", help="As status shows it; the latest if absent."
     )
     parser.add_argument("--json", action="store_true", help="Print one JSON object a line.")
+    add_tenant_flag(parser)
     add_settings_flags(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs ``failures``."""
-    ledger = bootstrap.open_ledger(settings_of(arguments).settings)
+    settings = settings_of(arguments).settings
+    tenant = tenant_of(arguments, settings)
+    ledger = bootstrap.open_ledger(settings)
     try:
-        run_id = arguments.run_id or _latest(ledger.runs(1))
-        failures = ledger.failures(run_id)
+        runs = TenantRuns(ledger, tenant)
+        run_id = arguments.run_id or _latest(runs.runs(1))
+        failures = runs.failures(run_id)
     finally:
         ledger.close()
     out = output()

@@ -9,7 +9,7 @@ from typing import Any
 
 from indexer import bootstrap
 from indexer.catalog import open_feed
-from indexer.cli.flags import add_settings_flags, settings_of
+from indexer.cli.flags import add_settings_flags, add_tenant_flag, settings_of, tenant_of
 from indexer.cli.run_summary import supervise
 from indexer.indexing.run import IndexOptions, index_feed
 
@@ -26,6 +26,7 @@ def add_command(commands: Any) -> None:
     parser.add_argument("feed", type=Path, help="The feed file; image paths in it are relative to its folder.")
     parser.add_argument("--full", action="store_true", help="Also remove products that the feed does not name.")
     parser.add_argument("--limit", type=_positive, default=0, metavar="N", help="Index only the first N products.")
+    add_tenant_flag(parser)
     add_settings_flags(parser)
     parser.set_defaults(run=run)
 
@@ -33,7 +34,8 @@ def add_command(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs ``index``."""
     settings = settings_of(arguments).settings
-    options = IndexOptions(arguments.full, arguments.limit, settings.batch_products, settings.default_currency)
+    size, currency, tenant = settings.batch_products, settings.default_currency, tenant_of(arguments, settings)
+    options = IndexOptions(arguments.full, arguments.limit, size, currency, tenant)
     readable = partial(open_feed, arguments.feed, default_currency=settings.default_currency)
     with bootstrap.dispatching(settings, before_model=readable) as dispatcher:
         return supervise(lambda listen: index_feed(arguments.feed, options, dispatcher, listen), dispatcher.ledger)

@@ -11,6 +11,7 @@ from indexer.cli.exit_codes import DONE
 from indexer.cli.flags import add_settings_flags, settings_of
 from indexer.cli.reindex_summary import conclude
 from indexer.reindex.switch import promote_collection, promote_latest
+from indexer.tenants import refuse_for_tenants
 
 
 def add_command(commands: Any) -> None:
@@ -29,7 +30,10 @@ def add_command(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs ``promote``."""
-    with bootstrap.switching(settings_of(arguments).settings) as parts, messages().status("promoting"):
+    settings = settings_of(arguments).settings
+    if not arguments.collection:
+        refuse_for_tenants(settings, "A reindex, hence its promotion,", "Name a collection to let that very one serve.")
+    with bootstrap.switching(settings) as parts, messages().status("promoting"):
         if arguments.collection:
             alias = promote_collection(parts, arguments.collection)
             output().print(f"{arguments.collection} serves as {alias}.", markup=False)

@@ -16,6 +16,7 @@ from indexer.cli.run_summary import shown
 from indexer.reindex.parts import ReindexOptions
 from indexer.reindex.reindexer import reindex
 from indexer.settings import Settings
+from indexer.tenants import refuse_for_tenants
 
 _KEPT = "What was done is kept, and what serves is as it was; the same command goes on from there."
 
@@ -45,6 +46,11 @@ def add_command(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs ``reindex``."""
     settings = settings_of(arguments).settings
+    refuse_for_tenants(
+        settings,
+        "A reindex, which fills a new collection from one feed,",
+        "Run index --full --tenant NAME for each; for a new model with --model NEW, then restart the API with it.",
+    )
     options = ReindexOptions(
         promote=arguments.promote == "auto",
         batch_products=settings.batch_products,

@@ -10,6 +10,7 @@ from indexer.cli.console import output
 from indexer.cli.exit_codes import DONE
 from indexer.cli.flags import add_settings_flags, settings_of
 from indexer.reindex.switch import roll_back
+from indexer.tenants import refuse_for_tenants
 
 
 def add_command(commands: Any) -> None:
@@ -27,7 +28,13 @@ def add_command(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs ``rollback``."""
-    with bootstrap.switching(settings_of(arguments).settings) as parts:
+    settings = settings_of(arguments).settings
+    refuse_for_tenants(
+        settings,
+        "A rollback, which brings events into the collection before,",
+        "Let a collection serve as it is: promote COLLECTION.",
+    )
+    with bootstrap.switching(settings) as parts:
         done = roll_back(parts, arguments.space)
     output().print(f"{done.collection} serves again, instead of {done.instead_of}.")
     if done.products:

@@ -11,7 +11,7 @@ from typing import Any
 from indexer import bootstrap
 from indexer.cli.console import output, plain_table
 from indexer.cli.exit_codes import DONE
-from indexer.cli.flags import add_settings_flags, settings_of
+from indexer.cli.flags import add_settings_flags, add_tenant_flag, settings_of, tenant_of
 from indexer.cli.reindex_summary import reindex_json
 from indexer.events.port import EventLog
 from indexer.indexing.dispatcher import QueueStatus
@@ -27,6 +27,7 @@ def add_command(commands: Any) -> None:
     parser = commands.add_parser("status", help="Show collections, the latest runs, and what waits for workers.")
     parser.add_argument("--runs", type=int, default=10, metavar="N", help="How many runs and reindexes to show.")
     parser.add_argument("--json", action="store_true", help="Print JSON.")
+    add_tenant_flag(parser)
     add_settings_flags(parser)
     parser.set_defaults(run=run)
 
@@ -34,10 +35,12 @@ def add_command(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs ``status``."""
     settings = settings_of(arguments).settings
+    # without one the collections are shown, which are all tenants'
+    tenant = tenant_of(arguments, settings) if arguments.tenant else ""
     store, ledger = bootstrap.open_store(settings), bootstrap.open_ledger(settings)
-    log = bootstrap.open_event_log(settings)
+    log = bootstrap.open_event_log(settings, tenant)
     try:
-        collections, recent = store.collections(), ledger.runs(max(arguments.runs, _RUNS_LOOKED_AT))
+        collections, recent = store.collections(), ledger.runs(max(arguments.runs, _RUNS_LOOKED_AT), tenant)
         runs, embedded_with = recent[: max(0, arguments.runs)], _embedded_with(recent[:_RUNS_LOOKED_AT])
         reindexes = ledger.reindexes(arguments.runs)
         events = [_events_json(item.alias, log) for item in collections if item.alias]

@@ -11,7 +11,8 @@ from typing import Any
 from indexer import bootstrap
 from indexer.cli.console import escaped, messages, output, plain_table
 from indexer.cli.exit_codes import DONE
-from indexer.cli.flags import add_settings_flags, settings_of
+from indexer.cli.flags import add_settings_flags, add_tenant_flag, settings_of, tenant_of
+from indexer.store.tenant_store import of_tenant
 from indexer.tagging.catalog import TagCounts, tag_catalog
 from indexer.tagging.tagger import Tagger
 from indexer.tagging.taxonomy import DEFAULT_TAXONOMY, read_taxonomy
@@ -39,6 +40,7 @@ def add_command(commands: Any) -> None:
     )
     parser.add_argument("--dry-run", action="store_true", help="Only tell what would be written.")
     parser.add_argument("--json", action="store_true", help="Print JSON.")
+    add_tenant_flag(parser)
     add_settings_flags(parser)
     parser.set_defaults(run=run)
 
@@ -46,11 +48,12 @@ def add_command(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs ``tag``."""
     settings = settings_of(arguments).settings
-    taxonomy = read_taxonomy(arguments.taxonomy)
+    tenant, taxonomy = tenant_of(arguments, settings), read_taxonomy(arguments.taxonomy)
     with bootstrap.indexing(settings) as parts, messages().status("tagging") as status:
         tagger = Tagger(taxonomy, parts.embedder)
         shown = _Shown(status.update, is_terminal=messages().is_terminal)
-        counts = tag_catalog(parts.store, parts.alias, parts.embedder, tagger, shown.update, dry_run=arguments.dry_run)
+        store = of_tenant(parts.store, tenant)
+        counts = tag_catalog(store, parts.alias, parts.embedder, tagger, shown.update, dry_run=arguments.dry_run)
     if arguments.json:
         output().print_json(json.dumps(_json(counts)))
     else:

@@ -24,11 +24,10 @@ _MAX_ROUNDS = 8
 """A product that changes more often than this while it is applied waits for the next call, which will find it."""
 
 
-def events_plan(alias: Alias, day: datetime) -> RunPlan:
+def events_plan(alias: Alias, day: datetime, tenant: str = "") -> RunPlan:
     """The run under which the events of a day (in UTC) are on record."""
-    return RunPlan(
-        alias=f"{alias.name}/events", feed="", feed_version=day.astimezone(UTC).date().isoformat(), batch_products=1
-    )
+    version = day.astimezone(UTC).date().isoformat()
+    return RunPlan(alias=f"{alias.name}/events", feed="", feed_version=version, batch_products=1, tenant=tenant)
 
 
 class EventApplier:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from indexer.errors import StoreLocked, VitrineError, WorkerLost
 from indexer.events.in_hand import InHand
+from indexer.events.logs import EventLogs
 from indexer.events.pending import PendingEvents, retry_events
 from indexer.events.port import EventLog
 from indexer.events.retries import EventRetries, RetryPace
@@ -19,6 +20,7 @@ from indexer.indexing.inline import IndexParts, InlineDispatcher
 from indexer.indexing.progress import IndexProgress
 from indexer.indexing.run import IndexOptions, index_feed, retry_failures
 from indexer.ledger.port import RunRecord, RunState
+from indexer.ledger.tenants import TenantRuns
 from indexer.requests.port import RunOrder, RunRequest
 from indexer.requests.sqlite import SqliteWorkQueue
 
@@ -29,6 +31,8 @@ _FIRST_RETRY_S = 1.0
 _MAX_RETRY_S = 30.0
 _NOTE_EVERY_S = 0.5
 _COMPACT_EVERY = timedelta(hours=6)
+_TENANTS_A_POLL = 20
+"""Each tenant has a log to look into; with many the looks are rarer, so that an idle process stays idle."""
 _MAX_ATTEMPTS = 3
 """So often is a requested run begun without getting any further; then it is not begun again."""
 
@@ -44,6 +48,7 @@ class FollowOptions:
         default_currency: ISO 4217, for prices of feeds that name none.
         in_hand: file where what is being indexed is noted; see ``InHand``. None: nowhere.
         retry_pace: of products whose pictures could not be had for now.
+        tenants: whether the products are several tenants'; then each has a log of its own.
     """
 
     gather_s: float = 0.5
@@ -52,6 +57,16 @@ class FollowOptions:
     default_currency: str = ""
     in_hand: Path | None = None
     retry_pace: RetryPace = field(default_factory=RetryPace)
+    tenants: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Followed:
+    """What is followed of one tenant."""
+
+    log: EventLog
+    retries: EventRetries
+    pending: PendingEvents
 
 
 class Follower:
@@ -59,7 +74,7 @@ class Follower:
 
     Args:
         parts: of index runs.
-        log: of events.
+        logs: of events.
         queue: of requested index runs.
         options: how it works.
         tell: called with a sentence for people, when something is done or has to wait.
@@ -68,21 +83,17 @@ class Follower:
     def __init__(
         self,
         parts: IndexParts,
-        log: EventLog,
+        logs: EventLogs,
         queue: SqliteWorkQueue,
         options: FollowOptions,
         tell: Callable[[str], None],
     ) -> None:
         self._parts = parts
-        self._log = log
+        self._logs = logs
         self._queue = queue
         self._options = options
         self._tell = tell
-        in_hand = InHand(options.in_hand) if options.in_hand is not None else None
-        self._retries = EventRetries(options.retry_pace)
-        self._pending = PendingEvents(
-            parts, log, tell, batch_products=options.batch_products, in_hand=in_hand, retries=self._retries
-        )
+        self._followed: dict[str, _Followed] = {}
         self._said = ""
         self._last_run_s = 0.0
         self._last_end_s = float("-inf")
@@ -112,12 +123,12 @@ class Follower:
             retry_s = _FIRST_RETRY_S
             self._said = ""
             if not busy:
-                stop.wait(_POLL_S)
+                stop.wait(_POLL_S * max(1, len(self._followed) // _TENANTS_A_POLL))
 
     def apply_pending(self) -> int:
-        """See ``PendingEvents.apply``."""
+        """See ``PendingEvents.apply``; of every tenant."""
         start_s = time.monotonic()
-        applied = self._pending.apply()
+        applied = sum(followed.pending.apply() for followed in self._all_followed())
         self._last_end_s = time.monotonic()
         self._last_run_s = self._last_end_s - start_s
         return applied
@@ -160,9 +171,11 @@ class Follower:
         request = self._queue.oldest()
         if request is not None:
             self.carry_out(request)
-        if due := self._retries.due(time.monotonic()):
-            self._log.again(due)
-        if self._pending.is_behind():
+        all_followed = self._all_followed()
+        for followed in all_followed:
+            if due := followed.retries.due(time.monotonic()):
+                followed.log.again(due)
+        if any(followed.pending.is_behind() for followed in all_followed):
             stop.wait(self._pause_s())
             self.apply_pending()
             return True
@@ -177,21 +190,47 @@ class Follower:
     def _run_of(self, order: RunOrder, listener: _RequestListener) -> RunRecord | None:
         dispatcher = InlineDispatcher(self._parts)
         if order.retry_of:
-            return self._retry(order.retry_of, dispatcher, listener)
-        options = IndexOptions(order.full, order.limit, self._options.batch_products, self._options.default_currency)
+            return self._retry(order, dispatcher, listener)
+        size, currency = self._options.batch_products, self._options.default_currency
+        options = IndexOptions(order.full, order.limit, size, currency, order.tenant)
         return index_feed(Path(order.feed), options, dispatcher, listener)
 
-    def _retry(self, run_id: str, dispatcher: InlineDispatcher, listener: _RequestListener) -> RunRecord | None:
-        if not self._parts.ledger.run(run_id).plan.is_events:
-            return retry_failures(run_id, self._options.batch_products, dispatcher, listener)
-        retry_events(run_id, self._parts.ledger, self._log)
+    def _retry(self, order: RunOrder, dispatcher: InlineDispatcher, listener: _RequestListener) -> RunRecord | None:
+        run_id, runs = order.retry_of, TenantRuns(self._parts.ledger, order.tenant)
+        if not runs.run(run_id).plan.is_events:
+            return retry_failures(run_id, self._options.batch_products, dispatcher, listener, order.tenant)
+        retry_events(run_id, runs, self._logs.of(order.tenant))
         return None
+
+    def _all_followed(self) -> Sequence[_Followed]:
+        """Of every tenant that has a log by now; without tenants the one of the installation."""
+        names = self._logs.tenants() if self._options.tenants else [""]
+        for name in names:
+            if name not in self._followed:
+                self._followed[name] = self._follow(name)
+        return [self._followed[name] for name in names]
+
+    def _follow(self, tenant: str) -> _Followed:
+        options, log, retries = self._options, self._logs.of(tenant), EventRetries(self._options.retry_pace)
+        path = options.in_hand
+        if path is not None and tenant:
+            path = path.with_name(f"{path.stem}-{tenant}{path.suffix}")
+        pending = PendingEvents(
+            self._parts.of_tenant(tenant),
+            log,
+            self._tell,
+            batch_products=options.batch_products,
+            in_hand=None if path is None else InHand(path),
+            retries=retries,
+        )
+        return _Followed(log, retries, pending)
 
     def _compact(self) -> None:
         now = datetime.now(UTC)
         if now - self._compacted_at > _COMPACT_EVERY:
             self._compacted_at = now
-            self._pending.compact(self._options.keep_days)
+            for followed in self._all_followed():
+                followed.pending.compact(self._options.keep_days)
 
     def _wait_for(self, error: VitrineError) -> None:
         if error.reason != self._said:

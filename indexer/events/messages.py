@@ -87,6 +87,7 @@ def _version(moment: datetime) -> datetime:
 
 _Chars = Field(max_length=MAX_TEXT_CHARS)
 ProductId = Annotated[str, Field(description="The feed's own id."), AfterValidator(check_product_id)]
+TenantName = Annotated[str, Field(max_length=100, description="Whose product; only where there are tenants.")]
 Version = Annotated[
     AwareDatetime,
     Field(description="When the shop made the change, with a time zone; an older one never overwrites a newer."),
@@ -170,6 +171,7 @@ class UpsertMessage(ProductBody):
 
     schema_version: Literal[1] = SCHEMA_VERSION
     product_id: ProductId
+    tenant: TenantName = ""
 
 
 class UpdateFieldsMessage(FieldsBody):
@@ -177,6 +179,7 @@ class UpdateFieldsMessage(FieldsBody):
 
     schema_version: Literal[1] = SCHEMA_VERSION
     product_id: ProductId
+    tenant: TenantName = ""
 
 
 class DeleteMessage(BaseModel):
@@ -186,6 +189,7 @@ class DeleteMessage(BaseModel):
 
     schema_version: Literal[1] = SCHEMA_VERSION
     product_id: ProductId
+    tenant: TenantName = ""
     updated_at: Version | None = None
 
 
@@ -218,7 +222,14 @@ def upsert_event(product_id: str, body: ProductBody, feeds_dir: str) -> ProductE
         attributes=body.attributes,
     )
     root = feeds_dir if local else ""
-    return ProductEvent(product_id, EventKind.UPSERT, _at(body.updated_at), product=product, image_root=root)
+    return ProductEvent(
+        product_id,
+        EventKind.UPSERT,
+        _at(body.updated_at),
+        product=product,
+        image_root=root,
+        dated=body.updated_at is not None,
+    )
 
 
 def fields_event(product_id: str, body: FieldsBody) -> ProductEvent:
@@ -228,7 +239,13 @@ def fields_event(product_id: str, body: FieldsBody) -> ProductEvent:
         product_id: checked.
         body: validated.
     """
-    return ProductEvent(product_id, EventKind.UPDATE_FIELDS, _at(body.updated_at), fields=body.fields())
+    return ProductEvent(
+        product_id,
+        EventKind.UPDATE_FIELDS,
+        _at(body.updated_at),
+        fields=body.fields(),
+        dated=body.updated_at is not None,
+    )
 
 
 def delete_event(product_id: str, updated_at: datetime | None) -> ProductEvent:
@@ -238,7 +255,7 @@ def delete_event(product_id: str, updated_at: datetime | None) -> ProductEvent:
         product_id: checked.
         updated_at: its version; None: now.
     """
-    return ProductEvent(product_id, EventKind.DELETE, _at(updated_at))
+    return ProductEvent(product_id, EventKind.DELETE, _at(updated_at), dated=updated_at is not None)
 
 
 def _at(updated_at: datetime | None) -> datetime:

@@ -13,6 +13,7 @@ from indexer.events.port import EventLog
 from indexer.events.retries import EventRetries
 from indexer.indexing.inline import IndexParts
 from indexer.ledger.port import RunLedger, RunPlan, RunState
+from indexer.ledger.tenants import TenantRuns
 from indexer.store.port import CollectionWriter
 from indexer.telemetry.counting import batch_recorded, index_stage
 from indexer.telemetry.metrics import EVENT_LAG_SECONDS
@@ -26,7 +27,7 @@ class PendingEvents:
     """Brings what an alias answers with up to its event log; one at a time for an alias.
 
     Args:
-        parts: of index runs.
+        parts: of index runs; where there are tenants, of one tenant, whose the log is.
         log: of events.
         tell: called with a sentence for people when something failed.
         batch_products: most products in a batch.
@@ -88,7 +89,7 @@ class PendingEvents:
 
     def _apply(self, applied: int, writer: CollectionWriter, served: str) -> int:
         alias = self._parts.alias
-        run_id = begin_events_run(self._parts.ledger, events_plan(alias, datetime.now(UTC)))
+        run_id = begin_events_run(self._parts.ledger, events_plan(alias, datetime.now(UTC), self._parts.tenant))
         appended: list[datetime] = []
         collection = ""
         for _ in range(_MAX_BATCHES):
@@ -123,13 +124,13 @@ class PendingEvents:
 
 def begin_events_run(ledger: RunLedger, plan: RunPlan) -> str:
     """The day's run of events, begun if need be; that of an earlier day is ended."""
-    for run in ledger.runs():
+    for run in ledger.runs(tenant=plan.tenant):
         if run.plan.alias == plan.alias and run.state is RunState.RUNNING and run.plan != plan:
             ledger.finish(run.run_id, RunState.FINISHED)
     return ledger.begin(plan).record.run_id
 
 
-def retry_events(run_id: str, ledger: RunLedger, log: EventLog) -> Sequence[str]:
+def retry_events(run_id: str, ledger: RunLedger | TenantRuns, log: EventLog) -> Sequence[str]:
     """Lets the products on the failure list of a run of events be applied once more; returns their ids.
 
     Raises:

@@ -28,6 +28,7 @@ class ProductBatch:
         image_roots: by product id, where it is another folder than ``image_root``.
         deleted_ids: products of the feed that are left out because a newer event deleted them.
         event_position: events up to this sequence are in it.
+        tenant: whose products they are, as the writer says that they are indexed with; empty without tenants.
     """
 
     number: int
@@ -39,6 +40,7 @@ class ProductBatch:
     image_roots: Mapping[str, str] = field(default_factory=dict)
     deleted_ids: tuple[str, ...] = ()
     event_position: int = 0
+    tenant: str = ""
 
     def root_of(self, product_id: str) -> str:
         """The folder that paths of a product's pictures are relative to."""

@@ -70,7 +70,7 @@ def change_of(
         defer: whether a product with a picture that could be had later is changed now, but reported then.
     """
     changed = [
-        _Changed(product, row, _product_change(product, row, at_hand))
+        _Changed(product, row, _product_change(product, row, at_hand, batch.tenant))
         for product, row in zip(batch.products, outcomes, strict=True)
     ]
     change = BatchChange(
@@ -135,7 +135,9 @@ def failed_report(batch: ProductBatch, error: VitrineError, stage: Stage) -> Bat
     return replace(report, counts=counts, failures=tuple(failures))
 
 
-def _product_change(product: CatalogProduct, outcomes: Sequence[ImageOutcome], at_hand: AtHand) -> _ProductChange:
+def _product_change(
+    product: CatalogProduct, outcomes: Sequence[ImageOutcome], at_hand: AtHand, tenant: str
+) -> _ProductChange:
     existing = at_hand.existing.get(product.product_id, ())
     there = {point.id: point for point in existing}
     donated = {point.id: point for point in at_hand.donated.get(product.product_id, ())}
@@ -145,7 +147,7 @@ def _product_change(product: CatalogProduct, outcomes: Sequence[ImageOutcome], a
     for outcome in outcomes:
         if outcome.error is not None:
             continue
-        identity = point_id(product.product_id, outcome.sha256)
+        identity = point_id(product.product_id, outcome.sha256, tenant)
         if identity in wanted:
             continue  # the same picture twice in one product: the first position stands for both
         facts = ImageFacts(
@@ -153,7 +155,7 @@ def _product_change(product: CatalogProduct, outcomes: Sequence[ImageOutcome], a
         )
         given = donated.get(identity)
         known = there.get(identity) or given
-        payload = payload_of(product, facts)
+        payload = payload_of(product, facts, tenant)
         wanted[identity] = payload if known is None else with_tags_of(known.payload, payload)
         if identity not in there:
             vectors[identity] = at_hand.vectors[outcome.sha256] if given is None else given.vector

@@ -84,7 +84,8 @@ class BatchIndexer:
             point.id: point.payload for points in donated.values() for point in points
         }
         payloads |= {point.id: point.payload for points in existing.values() for point in points}
-        known = _Known(payloads, {(item.product_id, item.image_ref): item for item in payloads.values()})
+        by_ref = {(item.product_id, item.image_ref): item for item in payloads.values()}
+        known = _Known(payloads, by_ref, batch.tenant)
         claims = _Claims()
         futures: list[list[Future[_Fetched]]] = [
             [
@@ -186,7 +187,7 @@ class BatchIndexer:
             before = known.by_ref[product_id, named.ref]
             return _Fetched(_as_known(replace(named, validator=before.image_validator), before))
         had = replace(named, sha256=fetched.sha256, validator=fetched.validator)
-        there = known.by_id.get(point_id(product_id, fetched.sha256))
+        there = known.by_id.get(point_id(product_id, fetched.sha256, known.tenant))
         if there is not None:
             return _Fetched(_as_known(had, there))
         if not claims.claim(fetched.sha256):
@@ -226,10 +227,11 @@ class BatchIndexer:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """Points that there are of the batch's products: by id, and by product and reference of the picture."""
+    """Points that there are of the batch's products, by id, and by product and reference; and the batch's tenant."""
 
     by_id: Mapping[UUID, PointPayload]
     by_ref: Mapping[tuple[str, str], PointPayload]
+    tenant: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from indexer.calibration.calibrate import Calibrator
 from indexer.embedding.port import Embedder
@@ -15,6 +15,7 @@ from indexer.indexing.progress import IndexProgress, Phase, ProgressListener
 from indexer.indexing.run_ends import begin_run, end_run, open_run_writer
 from indexer.ledger.port import BatchReport, Counts, RunBegin, RunLedger, RunRecord, RunState
 from indexer.store.port import Alias, CollectionWriter, VectorStore
+from indexer.store.tenant_store import of_tenant
 from indexer.telemetry.context import of_run
 from indexer.telemetry.counting import batch_recorded
 from indexer.telemetry.tracing import span
@@ -26,9 +27,10 @@ class IndexParts:
 
     Attributes:
         embedder, store, ledger, pipeline: the parts.
-        catalog: the setting of that name.
+        catalog: that the alias is of.
         writer_wait_s: how long a run waits for another one that is writing.
         calibrator: works out what scores mean where that is due; None for nobody.
+        tenant: whose products the store gives and takes; empty: all.
     """
 
     embedder: Embedder
@@ -38,6 +40,11 @@ class IndexParts:
     catalog: str
     writer_wait_s: float = 0.0
     calibrator: Calibrator | None = None
+    tenant: str = ""
+
+    def of_tenant(self, tenant: str) -> IndexParts:
+        """The same for a tenant's products alone; the same parts where none is named."""
+        return replace(self, store=of_tenant(self.store, tenant), tenant=tenant) if tenant else self
 
     @property
     def alias(self) -> Alias:
@@ -77,12 +84,14 @@ class InlineDispatcher:
                 parts.ledger.finish(begun.record.run_id, RunState.FAILED, reason=str(error))
                 raise
             reason = str(run.broken_off) if run.broken_off else ""
-            ended = end_run(begun.record.run_id, parts.ledger, writer, reason, execution.tell, parts.pipeline.events)
+            events = parts.pipeline.events_of(run.plan.tenant)
+            ended = end_run(begun.record.run_id, parts.ledger, writer, reason, execution.tell, events)
         finally:
             writer.close()
         # after the writer is closed: nobody waits for this, and what is published serves already
         if parts.calibrator is not None and not run.plan.target and ended.state is RunState.FINISHED:
-            parts.calibrator.serving_if_due(parts.alias, lambda: execution.tell(Phase.CALIBRATING))
+            calibrator = parts.calibrator.of_tenant(run.plan.tenant)
+            calibrator.serving_if_due(parts.alias, lambda: execution.tell(Phase.CALIBRATING))
         return ended
 
     def queues(self) -> Sequence[QueueStatus]:

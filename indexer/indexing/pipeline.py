@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from contextvars import copy_context
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,6 +22,7 @@ from indexer.indexing.indexer import BatchIndexer
 from indexer.ledger.port import BatchReport
 from indexer.points import Vectors
 from indexer.store.port import CollectionWriter
+from indexer.store.tenant_store import tenant_of
 from indexer.telemetry.counting import index_stage
 
 _WITH_PIXELS = 4
@@ -40,7 +42,7 @@ class IndexPipeline:
         limits: for one picture.
         image_threads: for reading and decoding.
         downloads: most pictures on their way over the network at once.
-        events: newer states of products; None where there are none.
+        events: gives the newer states of a tenant's products; None where there are none.
     """
 
     def __init__(
@@ -51,7 +53,7 @@ class IndexPipeline:
         *,
         image_threads: int,
         downloads: int = 64,
-        events: EventOverlay | None = None,
+        events: Callable[[str], EventOverlay] | None = None,
     ) -> None:
         self._images = ThreadPoolExecutor(image_threads, thread_name_prefix="image")
         self._prepare = ThreadPoolExecutor(_PREPARED_AT_ONCE, thread_name_prefix="prepare")
@@ -59,7 +61,7 @@ class IndexPipeline:
         self._write = ThreadPoolExecutor(1, thread_name_prefix="write")
         self._indexer = BatchIndexer(embedder, source, limits, self._images, downloads=downloads)
         self._stopping = threading.Event()
-        self.events = events
+        self._events = events
 
     def __enter__(self) -> Self:
         return self
@@ -71,6 +73,10 @@ class IndexPipeline:
         with self._indexer.without_downloads() if kind is not None else nullcontext():
             for pool in (self._prepare, self._images, self._embed, self._write):
                 pool.shutdown(wait=True, cancel_futures=kind is not None)
+
+    def events_of(self, tenant: str) -> EventOverlay | None:
+        """Newer states of a tenant's products; None where there are none."""
+        return None if self._events is None else self._events(tenant)
 
     def index_batch(self, batch: ProductBatch, writer: CollectionWriter, *, defer: bool = False) -> IndexedBatch:
         """One batch from products to durable points; may be called from several threads at once.
@@ -165,9 +171,11 @@ class IndexPipeline:
         return vectors
 
     def _prepared(self, batch: ProductBatch, writer: CollectionWriter) -> PreparedBatch:
-        # the one place where every batch comes by, whichever way it took
-        if self.events is not None:
-            batch = self.events.applied_to(batch)
+        # the one place where every batch comes by, whichever way it took: so it is the writer that says whose it is
+        batch = replace(batch, tenant=tenant_of(writer))
+        events = self.events_of(batch.tenant)
+        if events is not None:
+            batch = events.applied_to(batch)
         ids = [product.product_id for product in batch.products]
         with index_stage("prepare"):
             return self._indexer.prepare(batch, writer.product_points(ids), writer.donated(ids))
@@ -197,11 +205,12 @@ class IndexPipeline:
 
     def _write_newer(self, batch: ProductBatch, writer: CollectionWriter) -> None:
         """Events that came while a batch was indexed, written after it."""
-        overtaken = self.events.overtaken(batch) if self.events is not None else None
-        if self.events is None or overtaken is None:
+        events = self.events_of(tenant_of(writer))
+        overtaken = events.overtaken(batch) if events is not None else None
+        if events is None or overtaken is None:
             return
         # whoever applied those events may have written before this batch did, so what they say is written again
-        again = self.events.applied_to(overtaken)
+        again = events.applied_to(overtaken)
         writer.delete_products(again.deleted_ids)
         if again.products:
             self.index_batch(again, writer)

@@ -12,7 +12,8 @@ from indexer.indexing.dispatcher import Dispatcher, PlannedRun
 from indexer.indexing.feed_batches import counted_batches, feed_batches
 from indexer.indexing.feed_version import version_of_file, written_at
 from indexer.indexing.progress import ProgressListener, no_progress
-from indexer.ledger.port import RunLedger, RunPlan, RunRecord
+from indexer.ledger.port import RunPlan, RunRecord
+from indexer.ledger.tenants import TenantRuns
 from indexer.store.port import Alias
 
 _log = logging.getLogger(__name__)
@@ -27,12 +28,14 @@ class IndexOptions:
         limit: most products to read, 0 for all.
         batch_products: most products, and most pictures, in a batch.
         default_currency: ISO 4217, for prices that name none.
+        tenant: whose feed it is; empty in an installation without tenants.
     """
 
     full: bool = False
     limit: int = 0
     batch_products: int = 64
     default_currency: str = ""
+    tenant: str = ""
 
     def __post_init__(self) -> None:
         if self.full and self.limit:
@@ -58,16 +61,17 @@ def index_feed(
 
 
 def retry_failures(
-    run_id: str, batch_products: int, dispatcher: Dispatcher, listen: ProgressListener = no_progress
+    run_id: str, batch_products: int, dispatcher: Dispatcher, listen: ProgressListener = no_progress, tenant: str = ""
 ) -> RunRecord:
     """Indexes again the products on a run's failure list; rows that are no products wait for a better feed.
 
     Raises:
-        RunNotFound: no such run.
+        RunNotFound: no such run of the tenant.
         ConfigurationError: the run belongs to another model, or nothing on its list can be retried.
         VitrineError: as ``index_feed``.
     """
-    return dispatcher.execute(plan_retry(run_id, batch_products, dispatcher.ledger, dispatcher.alias), listen)
+    runs = TenantRuns(dispatcher.ledger, tenant)
+    return dispatcher.execute(plan_retry(run_id, batch_products, runs, dispatcher.alias), listen)
 
 
 def plan_feed(path: Path, options: IndexOptions, alias: Alias) -> PlannedRun:
@@ -86,6 +90,7 @@ def plan_feed(path: Path, options: IndexOptions, alias: Alias) -> PlannedRun:
         full=options.full,
         limit=options.limit,
         batch_products=options.batch_products,
+        tenant=options.tenant,
     )
 
     def note_break(error: FeedError) -> None:
@@ -96,20 +101,20 @@ def plan_feed(path: Path, options: IndexOptions, alias: Alias) -> PlannedRun:
     return run
 
 
-def plan_retry(run_id: str, batch_products: int, ledger: RunLedger, alias: Alias) -> PlannedRun:
-    """The run that tries the failures of another one again.
+def plan_retry(run_id: str, batch_products: int, runs: TenantRuns, alias: Alias) -> PlannedRun:
+    """The run that tries the failures of another one of the same tenant again.
 
     Raises:
         RunNotFound: no such run.
         ConfigurationError: the run belongs to another model, or nothing on its list can be retried.
     """
-    record = ledger.run(run_id)
+    record = runs.run(run_id)
     if record.plan.alias != alias.name:
         raise ConfigurationError(
             f"The run {run_id} wrote to {record.plan.alias}, this model writes to {alias.name}.",
             "Name the model that the run used.",
         )
-    failures = ledger.failures(run_id)
+    failures = runs.failures(run_id)
     products = {item.product.product_id: item.product for item in failures if item.product is not None}
     if not products:
         raise ConfigurationError(
@@ -122,6 +127,7 @@ def plan_retry(run_id: str, batch_products: int, ledger: RunLedger, alias: Alias
         feed_version=record.plan.feed_version,
         batch_products=batch_products,
         retry_of=record.plan.retry_of or run_id,
+        tenant=record.plan.tenant,
     )
     folder, as_of = Path(plan.feed).parent, written_at(plan.feed_version)
     return PlannedRun(plan, counted_batches(list(products.values()), batch_products, folder, as_of))

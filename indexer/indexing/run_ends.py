@@ -16,6 +16,7 @@ from indexer.points import with_main
 from indexer.reindex.lease import refuse_beside_reindex
 from indexer.spaces import EmbeddingSpace
 from indexer.store.port import Alias, BatchChange, CollectionWriter, VectorStore
+from indexer.store.tenant_store import of_tenant
 from indexer.telemetry.counting import index_stage
 
 _log = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ _WRITER_POLL_S = 0.02
 def open_run_writer(
     plan: RunPlan, store: VectorStore, ledger: RunLedger, alias: Alias, space: EmbeddingSpace, wait_s: float = 0.0
 ) -> CollectionWriter:
-    """A writer for a run that is about to begin or to be resumed.
+    """A writer for a run that is about to begin or to be resumed, of its tenant's products alone.
 
     Where a store lets one writer in, its lock comes before the ledger: a second run must not touch the ledger of the
     one that holds it.
@@ -42,6 +43,7 @@ def open_run_writer(
     Raises:
         StoreLocked: another run is writing.
     """
+    store = of_tenant(store, plan.tenant)
     deadline_s = time.monotonic() + wait_s
     while True:
         try:
@@ -58,7 +60,8 @@ def _try_writer(
     if plan.target:
         return store.target(alias, space, collection=plan.target, donor=plan.donor)
     refuse_beside_reindex(ledger, alias.catalog)
-    resumable = next((run for run in ledger.runs() if run.plan == plan and run.state is RunState.RUNNING), None)
+    latest = ledger.runs(tenant=plan.tenant)
+    resumable = next((run for run in latest if run.plan == plan and run.state is RunState.RUNNING), None)
     return store.writer(alias, space, resume_of=resumable.collection if resumable else "")
 
 

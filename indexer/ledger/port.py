@@ -52,6 +52,7 @@ class RunPlan:
         retry_of: run whose failures are tried again, empty for a feed.
         target: collection that a reindex fills; empty for a run that writes behind the alias.
         donor: collection whose vectors a reindex copies where pictures have not changed; empty for none.
+        tenant: whose products they are; empty in an installation without tenants.
     """
 
     alias: str
@@ -63,6 +64,7 @@ class RunPlan:
     retry_of: str = ""
     target: str = ""
     donor: str = ""
+    tenant: str = ""
 
     @property
     def is_events(self) -> bool:
@@ -77,7 +79,8 @@ class RunPlan:
     @property
     def line(self) -> str:
         """Runs of one line follow each other: a new one supersedes the one before; others do not concern it."""
-        return self.target or self.alias
+        line = self.target or self.alias
+        return f"{line}@{self.tenant}" if self.tenant else line
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,8 +265,8 @@ class RunLedger(Protocol):
         """
         ...
 
-    def runs(self, limit: int = 20) -> Sequence[RunRecord]:
-        """The latest runs, newest first."""
+    def runs(self, limit: int = 20, tenant: str = "") -> Sequence[RunRecord]:
+        """The latest runs of a tenant, or of none, newest first."""
         ...
 
     def failures(self, run_id: str) -> Sequence[Failure]:

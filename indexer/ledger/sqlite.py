@@ -48,7 +48,11 @@ CREATE TABLE reindexes (reindex_id TEXT PRIMARY KEY, record TEXT NOT NULL);
 CREATE TABLE leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, until_s REAL NOT NULL) WITHOUT ROWID;
 """
 _EMBEDDED_WITH = "ALTER TABLE batches ADD COLUMN embedded_with TEXT NOT NULL DEFAULT '';"
-_KIND = FileKind("The ledger", LedgerUnavailable, (_SCHEMA, _REINDEXES, _EMBEDDED_WITH))
+_TENANTS = """
+ALTER TABLE runs ADD COLUMN tenant TEXT NOT NULL DEFAULT '';
+CREATE INDEX runs_of_tenant ON runs (tenant, run_id);
+"""
+_KIND = FileKind("The ledger", LedgerUnavailable, (_SCHEMA, _REINDEXES, _EMBEDDED_WITH, _TENANTS))
 
 
 class SqliteLedger:
@@ -79,8 +83,9 @@ class SqliteLedger:
             )
             run_id, now = new_run_id(), _now_text()
             db.execute(
-                "INSERT INTO runs (run_id, plan, alias, state, started_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)",
-                (run_id, json.dumps(asdict(plan)), plan.line, RunState.RUNNING, now, now),
+                "INSERT INTO runs (run_id, plan, alias, state, started_at, updated_at, tenant) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (run_id, json.dumps(asdict(plan)), plan.line, RunState.RUNNING, now, now, plan.tenant),
             )
             return RunBegin(self._run(run_id))
 
@@ -142,10 +147,11 @@ class SqliteLedger:
         with self._file.using():
             return self._run(run_id)
 
-    def runs(self, limit: int = 20) -> Sequence[RunRecord]:
+    def runs(self, limit: int = 20, tenant: str = "") -> Sequence[RunRecord]:
         """See ``RunLedger``."""
         with self._file.using() as db:
-            rows = db.execute("SELECT * FROM runs ORDER BY run_id DESC LIMIT ?", (limit,)).fetchall()
+            query = "SELECT * FROM runs WHERE tenant = ? ORDER BY run_id DESC LIMIT ?"
+            rows = db.execute(query, (tenant, limit)).fetchall()
             return [self._record(row) for row in rows]
 
     def failures(self, run_id: str) -> Sequence[Failure]:
@@ -214,7 +220,9 @@ class SqliteLedger:
         if row is None:
             latest = [
                 item[0]
-                for item in self._file.connection.execute("SELECT run_id FROM runs ORDER BY run_id DESC LIMIT 3")
+                for item in self._file.connection.execute(
+                    "SELECT run_id FROM runs WHERE tenant = '' ORDER BY run_id DESC LIMIT 3"
+                )
             ]
             raise RunNotFound(
                 f"There is no run {run_id}.", f"The latest: {', '.join(latest)}." if latest else "There is none yet."

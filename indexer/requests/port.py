@@ -18,12 +18,14 @@ class RunOrder:
         full: products that the feed does not name are removed at the end.
         limit: most products to read, 0 for all.
         retry_of: run whose failures are tried again; empty for a feed.
+        tenant: who asks; empty in an installation without tenants.
     """
 
     feed: str = ""
     full: bool = False
     limit: int = 0
     retry_of: str = ""
+    tenant: str = ""
 
 
 class RequestState(StrEnum):
@@ -62,7 +64,7 @@ class RunRequest:
 class WorkQueue(Protocol):
     """Takes work from the API; every method raises ``EventsUnavailable`` if it cannot be reached."""
 
-    def announce(self, product_ids: Sequence[str]) -> None:
+    def announce(self, product_ids: Sequence[str], tenant: str = "") -> None:
         """Says that the event log has new states of these products; a hint that may be lost and costs only time."""
         ...
 
@@ -78,8 +80,8 @@ class WorkQueue(Protocol):
         """
         ...
 
-    def requests(self, limit: int = 20) -> Sequence[RunRequest]:
-        """The latest requests, newest first."""
+    def requests(self, limit: int = 20, tenant: str = "") -> Sequence[RunRequest]:
+        """The latest requests of a tenant, or of none, newest first."""
         ...
 
     def close(self) -> None:

@@ -20,7 +20,8 @@ CREATE TABLE IF NOT EXISTS requests (
     fraction REAL NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '',
     requested_at TEXT NOT NULL, updated_at TEXT NOT NULL) WITHOUT ROWID
 """
-_KIND = FileKind("The work queue", EventsUnavailable, (_SCHEMA,))
+_TENANTS = "ALTER TABLE requests ADD COLUMN tenant TEXT NOT NULL DEFAULT ''"
+_KIND = FileKind("The work queue", EventsUnavailable, (_SCHEMA, _TENANTS))
 
 
 class SqliteWorkQueue:
@@ -36,7 +37,7 @@ class SqliteWorkQueue:
     def __init__(self, path: Path) -> None:
         self._file = SqliteFile(path, _KIND)
 
-    def announce(self, product_ids: Sequence[str]) -> None:
+    def announce(self, product_ids: Sequence[str], tenant: str = "") -> None:
         """See ``WorkQueue``; the indexer process looks into the event log by itself."""
 
     def request_run(self, order: RunOrder) -> RunRequest:
@@ -44,8 +45,9 @@ class SqliteWorkQueue:
         request_id, now = new_run_id(), _now_text()
         with self._file.using() as db:
             db.execute(
-                "INSERT INTO requests (request_id, run_order, state, requested_at, updated_at) VALUES (?, ?, ?, ?, ?)",
-                (request_id, json.dumps(asdict(order)), RequestState.QUEUED, now, now),
+                "INSERT INTO requests (request_id, run_order, state, requested_at, updated_at, tenant) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                (request_id, json.dumps(asdict(order)), RequestState.QUEUED, now, now, order.tenant),
             )
         return self.request(request_id)
 
@@ -57,11 +59,11 @@ class SqliteWorkQueue:
             raise RunNotFound(f"No index run {request_id} was asked for.")
         return _request(row)
 
-    def requests(self, limit: int = 20) -> Sequence[RunRequest]:
+    def requests(self, limit: int = 20, tenant: str = "") -> Sequence[RunRequest]:
         """See ``WorkQueue``."""
         with self._file.using() as db:
-            query = "SELECT * FROM requests ORDER BY request_id DESC LIMIT ?"
-            return [_request(row) for row in db.execute(query, (limit,))]
+            query = "SELECT * FROM requests WHERE tenant = ? ORDER BY request_id DESC LIMIT ?"
+            return [_request(row) for row in db.execute(query, (tenant, limit))]
 
     def oldest(self) -> RunRequest | None:
         """The request whose turn it is: the oldest that did not end, so also one whose process died with it."""

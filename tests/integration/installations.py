@@ -130,7 +130,7 @@ class Site:
             stack.callback(remote.close)
             source = ImagesByReference(LocalImages(LIMITS), remote)
             pipeline = stack.enter_context(
-                IndexPipeline(embedder, source, LIMITS, image_threads=4, events=EventOverlay(events))
+                IndexPipeline(embedder, source, LIMITS, image_threads=4, events=lambda _: EventOverlay(events))
             )
             parts = IndexParts(embedder, store, ledger, pipeline, self.catalog)
             applier = EventApplier(events, pipeline, embedder)

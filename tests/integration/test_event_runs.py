@@ -40,7 +40,7 @@ from indexer.requests.sqlite import SqliteWorkQueue
 from indexer.store.edge_store import EdgeStore
 from indexer.store.edge_writer import EdgeWriter
 from indexer.store.tuning import IndexTuning
-from tests.events import at, delete, patch, upsert
+from tests.events import OneLog, at, delete, patch, upsert
 from tests.pictures import DrawnCatalog, catalog_row, draw_catalog, drawn_picture, encoded, write_feed
 
 LIMITS = ImageLimits()
@@ -109,12 +109,12 @@ def open_shop(tmp_path: Path, tiny_embedder: Embedder) -> Iterator[Callable[...,
                 stack.callback(part.close)
             images = CountingImages(ImagesByReference(LocalImages(LIMITS), remote))
             pipeline = stack.enter_context(
-                IndexPipeline(embedder, images, LIMITS, image_threads=4, events=EventOverlay(log))
+                IndexPipeline(embedder, images, LIMITS, image_threads=4, events=lambda _: EventOverlay(log))
             )
             parts = IndexParts(embedder, store, ledger, pipeline, "products")
             said: list[str] = []
             options = FollowOptions(gather_s=0.0, batch_products=4, retry_pace=RetryPace(8, 0.05, 0.2))
-            follower = Follower(parts, log, queue, options, said.append)
+            follower = Follower(parts, OneLog(log), queue, options, said.append)
             return EventShop(parts, log, queue, images, follower, said)
 
         yield open_it
