@@ -6,7 +6,7 @@ DEMO := .demo
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast lint format openapi bench screenshots up down workers constraints clean
+.PHONY: help install demo test test-fast fuzz fuzz-api lint format openapi bench screenshots up down workers constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,14 @@ test: install lint ## run every test, checks of style and types first
 
 test-fast: install ## run the tests that need neither browser nor other processes
 	$(BIN)/python -m pytest tests/unit tests/conformance tests/architecture
+
+fuzz: install ## try ever new bytes on the readers of pictures and feeds, SECONDS=60 for each
+	$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt atheris
+	$(BIN)/python -m tests.fuzzing pictures --seconds $(or $(SECONDS),60)
+	$(BIN)/python -m tests.fuzzing feeds --seconds $(or $(SECONDS),60)
+
+fuzz-api: install ## send EXAMPLES=200 requests of each kind, made up from the OpenAPI document, to each route
+	FUZZ_API_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest --timeout 0 tests/integration/test_openapi_properties.py
 
 lint: install ## check style and types
 	$(BIN)/ruff check .
@@ -68,10 +76,10 @@ workers: install ## run WORKERS=1 workers and the API without Docker, on REDIS_U
 constraints: ## refresh constraints.txt with the newest versions that fit
 	rm -rf .venv-fresh
 	$(PYTHON) -m venv .venv-fresh
-	.venv-fresh/bin/python -m pip install -qq --editable '.[dev,heic,openvino]'
+	.venv-fresh/bin/python -m pip install -qq --editable '.[dev,heic,openvino,fuzz]'
 	( echo "# Every package of an environment that passed all tests; made by: make constraints"; \
 	  .venv-fresh/bin/python -m pip freeze --exclude-editable --exclude pip --exclude setuptools ) > constraints.txt
 	rm -rf .venv-fresh
 
 clean: ## remove the environment, caches and the demo's files
-	rm -rf .venv .venv-fresh $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf .venv .venv-fresh $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzzing *.egg-info

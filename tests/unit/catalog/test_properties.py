@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from indexer.catalog import FeedFormat, open_feed
 from indexer.errors import FeedError
-from indexer.products import CatalogProduct, RowError
+from indexer.products import CatalogProduct
+from tests.fuzzing.targets import check_entry
 from tests.unit.catalog.feeds import MUG, Row, encoded, read
 
 SEEDS = [
@@ -39,24 +40,6 @@ def check(content: bytes, *, formats: bool) -> None:
             except FeedError as error:
                 assert error.reason
                 assert "\n" not in error.reason
-
-
-def check_entry(entry: CatalogProduct | RowError) -> None:
-    assert entry.line >= 1
-    assert len(entry.product_id) <= 512
-    entry.product_id.encode()
-    if isinstance(entry, RowError):
-        assert entry.reason.endswith(".")
-        return
-    assert entry.product_id == entry.product_id.strip() != ""
-    assert entry.title == " ".join(entry.title.split()) != ""
-    assert entry.image_refs
-    assert (entry.price_minor is None) == (entry.currency == "")
-    assert all(name == name.lower() and text for name, text in entry.attributes.items())
-    # What goes on from here is stored as UTF-8: no lone surrogate may be left.
-    repr([entry.title, entry.description, entry.link, entry.image_refs, entry.attributes]).encode()
-    "".join([entry.title, entry.description, entry.link, entry.brand, *entry.image_refs, *entry.category]).encode()
-    "".join([*entry.attributes, *entry.attributes.values()]).encode()
 
 
 @given(st.binary(max_size=300))
