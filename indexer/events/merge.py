@@ -3,7 +3,8 @@
 Every whole word (an upsert or a deletion) and every value of a single field has a version, its ``updated_at``. Of each
 the newest stays, and a field counts only if it is not older than the newest whole word. Where two versions are equal,
 a deletion beats an upsert, a single field beats a whole product, and between two of a kind the greater text of their
-JSON stays: a rule that means nothing, but is the same everywhere.
+JSON stays: a rule that means nothing, but is the same everywhere. What comes without a version is put behind all that
+is known of its product: it counts in the order in which it came.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from indexer.events.port import EventKind, FieldValue, ProductBase, ProductEvent, ProductState
 from indexer.products import CatalogProduct
+
+_LEAST_STEP = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +39,16 @@ class Merged:
 
 
 def merge(state: ProductState | None, event: ProductEvent) -> Merged:
-    """Brings an event into a product's state; commutative, associative and idempotent.
+    """Brings an event into a product's state; commutative, associative and idempotent for events that are dated.
 
     Args:
         state: as it is; None if nothing is known of the product.
         event: of the same product.
     """
     before = state or ProductState(event.product_id)
+    known = newest(before)
+    if not event.dated and known is not None and event.updated_at <= known:
+        event = replace(event, updated_at=known + _LEAST_STEP)
     if event.kind is EventKind.UPDATE_FIELDS:
         return _with_fields(before, event)
     base = ProductBase(event.updated_at, event.product, event.image_root)

@@ -52,6 +52,8 @@ class ProductEvent:
         product: the whole product, of an upsert.
         image_root: absolute folder that its paths of pictures are relative to; empty if all are URLs.
         fields: of an update: plain JSON values by field name, all of ``PATCHABLE_FIELDS``.
+        dated: whether the shop told the version; else it is the time at which the event came, and the event counts as
+            newer than all that came before it, even if the clock was set back in between.
     """
 
     product_id: str
@@ -60,6 +62,7 @@ class ProductEvent:
     product: CatalogProduct | None = None
     image_root: str = ""
     fields: Mapping[str, Any] = field(default_factory=lambda: _NO_FIELDS)
+    dated: bool = True
 
     def __post_init__(self) -> None:
         if self.updated_at.tzinfo is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -225,3 +226,19 @@ def test_thousands_of_products_are_found(log: EventLog) -> None:
     log.append([delete(product_id, 0) for product_id in ids])
     assert set(log.latest([*ids, "other"])) == set(ids)
     assert len(log.since(0, 2000)) == 1500
+
+
+def test_what_comes_without_a_version_counts_in_its_order_even_if_the_clock_is_set_back(log: EventLog) -> None:
+    log.append([replace(upsert("p1", 60, price_minor=1), dated=False)])
+    (appended,) = log.append([replace(patch("p1", 5, price_minor=2), dated=False)])
+    assert not appended.stale
+    state = log.latest(["p1"])["p1"]
+    assert state.fields["price_minor"].value == 2
+    assert state.fields["price_minor"].updated_at > at(60)
+    log.append([replace(delete("p1", 0), dated=False)])
+    base = log.latest(["p1"])["p1"].base
+    assert base is not None
+    assert base.product is None
+    # what has a version has its place in time, as before
+    assert log.append([upsert("p1", 59)])[0].stale
+    assert not log.append([upsert("p1", 61)])[0].stale
