@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 from indexer.breaker import BreakerPolicy
 from indexer.embedding.choice import AUTO_MODEL, Backend, Device, ModelChoice, Precision
 from indexer.errors import ConfigurationError
+from indexer.images.decoder_processes import ProcessOptions
 from indexer.images.download import DownloadLimits
 from indexer.images.limits import ImageLimits
 from indexer.processors import available_cores
@@ -72,6 +73,9 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     data_dir: Path = Field(Path(".data"), description="Folder of the embedded store and the run ledger.")
+    disk_least_free_bytes: int = Field(
+        1_000_000_000, ge=0, description="Free bytes of data_dir's disk below which doctor reports an error."
+    )
     catalog: str = Field("products", pattern=r"^[a-z0-9_]{1,40}$", description="Name under which products are indexed.")
     tenants: bool = Field(
         False, description="Whether several shops share this installation; each key and command then names its tenant."
@@ -163,6 +167,17 @@ class Settings(BaseModel):
     image_max_bytes: int = Field(20_000_000, ge=1, description="Largest picture file, uploads included.")
     image_max_pixels: int = Field(50_000_000, ge=1, description="Largest picture, width times height as decoded.")
     image_timeout_s: float = Field(5.0, gt=0, description="Longest decoding of one picture.")
+    image_max_frames: int = Field(
+        1000, ge=1, description="Most frames or pages of a picture file, of which only the first is decoded."
+    )
+    decode_in: Literal["processes", "threads"] = Field(
+        "processes",
+        description="Where pictures are decoded. processes: a codec's crash costs one picture; threads: the program.",
+    )
+    decoder_processes: int = Field(0, ge=0, le=256, description="Processes that decode; 0: one for each core.")
+    decoder_memory_bytes: int = Field(
+        1_000_000_000, ge=50_000_000, description="Most memory that one of them may take for a picture."
+    )
     image_allowed_hosts: Annotated[tuple[str, ...], BeforeValidator(_split_list)] = Field(
         (), description="Image hosts that may have private addresses; comma separated."
     )
@@ -353,7 +368,11 @@ class Settings(BaseModel):
 
     def image_limits(self) -> ImageLimits:
         """The part that bounds a picture."""
-        return ImageLimits(self.image_max_bytes, self.image_max_pixels, self.image_timeout_s)
+        return ImageLimits(self.image_max_bytes, self.image_max_pixels, self.image_timeout_s, self.image_max_frames)
+
+    def process_options(self) -> ProcessOptions:
+        """The part that says how processes decode."""
+        return ProcessOptions(self.decoder_processes, self.decoder_memory_bytes)
 
     def download_limits(self) -> DownloadLimits:
         """The part that bounds downloads."""

@@ -12,6 +12,8 @@ WORKERS = "vitrine:workers"
 REQUESTS = "vitrine:requests"
 OPEN_REQUESTS = "vitrine:requests:open"
 
+QUEUES = "vitrine."
+"""What the names of all queues begin with; keys that are no queues have a colon there."""
 EVENTS_QUEUE = "vitrine.events"
 """Queue of events as messages; any worker takes from it."""
 

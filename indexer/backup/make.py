@@ -21,9 +21,9 @@ from indexer.points import utc_text
 from indexer.store.generations import GenerationFolders
 
 STORE = "store"
-MADE_AGAIN = frozenset({"models", "follower", "lost+found"})
+MADE_AGAIN = frozenset({"models", "follower", "figures", "lost+found"})
 """Folders of the data folder that are left out: converted models and what was measured of them, which ``tune`` and the
-next start make again, and what a process had in hand."""
+next start make again, what a process had in hand, and its figures."""
 _FIRST = ("requests.sqlite3", "events.sqlite3")
 _LAST = ("ledger.sqlite3",)
 _SIDE_FILES = ("-wal", "-shm", "-journal")

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from indexer.cli import (
     backup,
     calibrate,
+    doctor,
     evaluate,
     failures,
     follow,
@@ -44,6 +45,7 @@ _COMMANDS = (
     evaluate,
     verify_model,
     tune,
+    doctor,
     backup,
     restore,
     info,

@@ -97,7 +97,7 @@ def test_celery_delivers_and_does_nothing_else() -> None:
 def test_the_fleet_is_found_by_entry_points_that_exist() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
     groups = {name: targets for name, targets in project["entry-points"].items() if name.startswith("vitrine.")}
-    kinds = ("ledgers", "event_logs", "work_queues", "dispatchers", "token_buckets")
+    kinds = ("ledgers", "event_logs", "work_queues", "dispatchers", "token_buckets", "checkups")
     assert set(groups) == {f"vitrine.{kind}" for kind in kinds}
     for targets in groups.values():
         for target in targets.values():

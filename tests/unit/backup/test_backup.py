@@ -153,8 +153,8 @@ def test_a_restored_folder_has_every_point_run_event_and_key(site: Site, tmp_pat
     ]
     assert (restored / "keys.sqlite3").stat().st_mode & 0o777 == 0o600
     with closing(EdgeStore(restored / "store", TUNING, follow_s=0)) as store:
-        (before, now) = site.manifest.collections
-        assert (store.current(ALIAS), store.previous(ALIAS)) == (now.collection, before.collection)
+        (old, now) = site.manifest.collections
+        assert (store.current(ALIAS), store.previous(ALIAS)) == (now.collection, old.collection)
         assert store.reader(ALIAS).annotation("calibration") == {"of": now.collection}
     with closing(SqliteLedger(restored / "ledger.sqlite3")) as ledger:
         assert ledger.run(site.run_id).state is RunState.FINISHED
@@ -418,7 +418,7 @@ def test_one_that_was_killed_never_looks_whole_and_the_next_goes_through(
 
 
 def test_a_restore_that_was_killed_serves_nothing_and_the_next_goes_through(site: Site, tmp_path: Path) -> None:
-    arguments = ["restore", site.backup, "--data-dir", tmp_path / "data"]
+    arguments: list[str | Path] = ["restore", site.backup, "--data-dir", tmp_path / "data"]
     killed = ForkedProgram(
         "tests.killed_at",
         # all is copied and compared then, and nothing in its place
