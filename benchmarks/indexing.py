@@ -151,9 +151,10 @@ def index_parts(embedder: Embedder, setup: Setup) -> Iterator[IndexParts]:
         ledger = stack.enter_context(closing(bootstrap.open_ledger(settings)))
         events = stack.enter_context(closing(bootstrap.open_event_log(settings)))
         limits, threads = settings.image_limits(), settings.image_thread_count()
+        decoder = stack.enter_context(bootstrap.open_decoder(settings))
         pipeline = stack.enter_context(
             IndexPipeline(
-                embedder, LocalImages(limits), limits, image_threads=threads, events=lambda _: EventOverlay(events)
+                embedder, LocalImages(limits), decoder, image_threads=threads, events=lambda _: EventOverlay(events)
             )
         )
         yield IndexParts(embedder, store, ledger, pipeline, settings.catalog)

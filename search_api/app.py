@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from indexer import bootstrap
 from indexer.embedding.port import Embedder
 from indexer.errors import VitrineError
+from indexer.images.decoder import Decoder
 from indexer.settings import Settings
 from indexer.store.port import Alias
 from search_api.admin import AdminOnDemand, AdminParts, AdminService
@@ -62,6 +63,7 @@ def create_app(
     *,
     load_embedder: Callable[[Settings], Embedder] = bootstrap.open_embedder,
     on_load_failure: Callable[[VitrineError], None] = _ignore,
+    open_decoder: Callable[[Settings], Decoder] = bootstrap.open_decoder,
 ) -> FastAPI:
     """The API over one store and one model; the model is loaded while it already answers ``/healthz``.
 
@@ -69,6 +71,7 @@ def create_app(
         settings: effective ones.
         load_embedder: gives the model; called in the model's own thread.
         on_load_failure: called if it cannot be loaded.
+        open_decoder: gives what decodes pictures.
 
     Raises:
         VitrineError: the store cannot be opened.
@@ -80,7 +83,8 @@ def create_app(
         deadline_s=settings.query_deadline_s,
         on_load_failure=on_load_failure,
     )
-    queries = QueryEmbeddings(gate, EmbeddingCache(settings.query_cache_bytes), settings.image_limits())
+    decoder = open_decoder(settings)
+    queries = QueryEmbeddings(gate, EmbeddingCache(settings.query_cache_bytes), decoder)
     service = SearchService(
         gate,
         queries,
@@ -88,7 +92,7 @@ def create_app(
         max_text_chars=settings.query_text_max_chars,
     )
 
-    photo_regions = PhotoRegions(gate, queries, service.best_score, settings.image_limits(), _region_options(settings))
+    photo_regions = PhotoRegions(gate, queries, service.best_score, decoder, _region_options(settings))
     knowledge = CatalogKnowledge(service.reader, queries, settings.index_tuning().facet_attributes)
     authenticator = _authenticator(settings)
     buckets = bootstrap.open_token_buckets(settings)
@@ -98,12 +102,14 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001 - FastAPI's signature
+        decoder.start()
         gate.start()
         authenticator.ring.start()
         yield
         authenticator.ring.close()
         gate.close()
         await service.close()
+        decoder.close()
         await buckets.close()
         admin_service.close()
         store.close()
@@ -116,11 +122,12 @@ def create_app(
         docs_url=None,  # its page would load scripts from elsewhere
         redoc_url=None,
     )
-    images = ProductImages(settings.image_limits(), thumbnail_px=settings.thumbnail_px)
+    images = ProductImages(decoder, thumbnail_px=settings.thumbnail_px)
     app.state.parts = ApiParts(
         service,
         images,
         settings.image_limits(),
+        decoder=decoder,
         search=ProductSearch(
             service,
             QueryPartReader(service.reader, queries, photo_regions, max_text_chars=settings.query_text_max_chars),
@@ -131,7 +138,7 @@ def create_app(
         duplicates=DuplicateSearch(service, queries, knowledge),
         zero_shot=ZeroShotService(gate, queries, max_text_chars=settings.query_text_max_chars),
         regions=photo_regions,
-        heat_maps=HeatMaps(gate, queries, images, settings.image_limits()),
+        heat_maps=HeatMaps(gate, queries, images, decoder),
     )
     install_schemas(app, FindQuery, open_search=settings.open_search)
     app.state.authenticator = authenticator

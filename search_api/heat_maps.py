@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from indexer.embedding.patches import PatchMap
 from indexer.embedding.port import Pixels
 from indexer.errors import ProductImageNotFound
-from indexer.images.decode import decode_image
-from indexer.images.limits import ImageLimits
+from indexer.images.decoder import Decoder
 from indexer.points import PointPayload, Vectors
 from indexer.products import is_remote
 from indexer.regions.heat import agreement, heat_png
@@ -37,14 +36,14 @@ class HeatMaps:
         gate: to the model.
         queries: whose threads decode.
         images: of indexed products.
-        limits: of an uploaded photo.
+        decoder: of pictures.
     """
 
-    def __init__(self, gate: ModelGate, queries: QueryEmbeddings, images: ProductImages, limits: ImageLimits) -> None:
+    def __init__(self, gate: ModelGate, queries: QueryEmbeddings, images: ProductImages, decoder: Decoder) -> None:
         self._gate = gate
         self._queries = queries
         self._images = images
-        self._limits = limits
+        self._decoder = decoder
 
     async def of_product(self, payload: PointPayload, toward: Vectors) -> bytes:
         """A PNG to lay over a product's picture: where it agrees with a query.
@@ -80,7 +79,7 @@ class HeatMaps:
         tower = await self._gate.patch_tower()
 
         def prepared() -> Pixels:
-            return tower.prepare_image(decode_image(picture(), self._limits, min_side_px=tower.side_px).image)
+            return tower.prepare_image(self._decoder.picture(picture(), min_side_px=tower.side_px).image)
 
         def look() -> NDArray[np.float32]:
             return tower.embed_patches(pixels[None])[0].to_rows()

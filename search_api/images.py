@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from indexer.errors import ImageError, ProductImageNotFound
-from indexer.images.limits import ImageLimits
+from indexer.images.decoder import Decoder
 from indexer.images.source import LocalImages
-from indexer.images.thumbnail import make_thumbnail
 from indexer.points import PointPayload
 
 _FULL_PX = 2048
@@ -39,13 +38,13 @@ class ProductImages:
     They are encoded anew, so nothing but pixels leaves: no EXIF data, no GPS position. Small ones are kept in memory.
 
     Args:
-        limits: for decoding.
+        decoder: of their files.
         thumbnail_px: longer side of small ones.
     """
 
-    def __init__(self, limits: ImageLimits, *, thumbnail_px: int) -> None:
-        self._limits = limits
-        self._files = LocalImages(limits)
+    def __init__(self, decoder: Decoder, *, thumbnail_px: int) -> None:
+        self._decoder = decoder
+        self._files = LocalImages(decoder.limits)
         self._sides_px = {PictureSize.THUMBNAIL: thumbnail_px, PictureSize.FULL: _FULL_PX}
         self._lock = threading.Lock()
         self._cache: OrderedDict[str, bytes] = OrderedDict()
@@ -70,7 +69,7 @@ class ProductImages:
             fetched = self._files.fetch(payload.image_ref, payload.image_root)
             if fetched.sha256 != payload.image_sha256:
                 raise _gone(payload, "has changed since it was indexed")
-            jpeg = make_thumbnail(fetched.data, self._limits, max_side_px=self._sides_px[size])
+            jpeg = self._decoder.jpeg(fetched.data, max_side_px=self._sides_px[size])
         except ImageError as error:
             raise _gone(payload, "cannot be read any more") from error
         if size is PictureSize.THUMBNAIL:

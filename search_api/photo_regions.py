@@ -12,8 +12,8 @@ import numpy as np
 
 from indexer.embedding.port import Pixels
 from indexer.errors import PatchesUnavailable
-from indexer.images.decode import DecodedImage, decode_image
-from indexer.images.limits import ImageLimits
+from indexer.images.decode import DecodedImage
+from indexer.images.decoder import Decoder
 from indexer.points import Vectors
 from indexer.prompts import DEFAULT_TEMPLATE, SLOT
 from indexer.regions.box import Box, Crop
@@ -78,7 +78,7 @@ class PhotoRegions:
         gate: to the model.
         queries: embeds photos and crops.
         best_score: cosine of a vector's best hit in the catalog; -1 where there is none.
-        limits: of an uploaded photo.
+        decoder: of uploaded photos.
         options: see there.
     """
 
@@ -87,13 +87,13 @@ class PhotoRegions:
         gate: ModelGate,
         queries: QueryEmbeddings,
         best_score: Callable[[Vectors], Awaitable[float]],
-        limits: ImageLimits,
+        decoder: Decoder,
         options: RegionOptions,
     ) -> None:
         self._gate = gate
         self._queries = queries
         self._best_score = best_score
-        self._limits = limits
+        self._decoder = decoder
         self._options = options
         self._finder: RegionFinder | None = None
         self._known: OrderedDict[bytes, FoundRegions] = OrderedDict()
@@ -163,7 +163,7 @@ class PhotoRegions:
         with self._gate.image_place():
 
             def prepared() -> tuple[DecodedImage, Pixels]:
-                decoded = decode_image(data, self._limits, min_side_px=finder.side_px)
+                decoded = self._decoder.picture(data, min_side_px=finder.side_px)
                 return decoded, finder.prepare(decoded.image)
 
             decoded, pixels = await self._queries.in_decoder(prepared)

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Generic, Literal, TypeVar
 
 from indexer.embedding.port import Pixels
-from indexer.images.decode import decode_image
+from indexer.images.decoder import Decoder
 from indexer.images.limits import ImageLimits
 from indexer.points import Vectors
 from indexer.processors import available_cores
@@ -85,13 +85,13 @@ class QueryEmbeddings:
     Args:
         gate: to the model.
         cache: of earlier queries.
-        limits: of an uploaded photo.
+        decoder: of uploaded photos.
     """
 
-    def __init__(self, gate: ModelGate, cache: EmbeddingCache, limits: ImageLimits) -> None:
+    def __init__(self, gate: ModelGate, cache: EmbeddingCache, decoder: Decoder) -> None:
         self._gate = gate
         self._cache = cache
-        self._limits = limits
+        self._decoder = decoder
         self._flights: Flights[QueryEmbedding] = Flights()
         # threads of their own: photos that wait for a core must not keep searches waiting
         self._decoders = ThreadPoolExecutor(available_cores(), thread_name_prefix="decode")
@@ -107,7 +107,7 @@ class QueryEmbeddings:
         """
         space_id = self._gate.space_id  # while the model loads there is no use in going on
         digest = await self.digest(data)
-        key = _Key("image", digest, space_id, self._limits)
+        key = _Key("image", digest, space_id, self._decoder.limits)
 
         async def embed() -> QueryEmbedding:
             start_s = time.perf_counter()
@@ -136,7 +136,7 @@ class QueryEmbeddings:
         # as many pixels as the smallest crop needs to fill the model's square, if the file has them
         longest = min((max(crop.box.width, crop.box.height) for crop in crops), default=1.0)
         side_px = math.ceil(size_px * min(_MOST_ENLARGED, 1 / longest))
-        photo = _Once(lambda: self.in_decoder(lambda: decode_image(data, self._limits, min_side_px=side_px).image))
+        photo = _Once(lambda: self.in_decoder(lambda: self._decoder.picture(data, min_side_px=side_px).image))
 
         async def embed(key: _Key, crop: Crop) -> QueryEmbedding:
             start_s = time.perf_counter()
@@ -147,7 +147,7 @@ class QueryEmbeddings:
                 vector = await self._gate.embed_image(pixels)
             return self._made(key, vector, start_s, decoded_s)
 
-        keys = [_Key("crop", digest + repr(crop).encode(), space_id, self._limits) for crop in crops]
+        keys = [_Key("crop", digest + repr(crop).encode(), space_id, self._decoder.limits) for crop in crops]
         return await asyncio.gather(
             *(self._remembered(key, partial(embed, key, crop)) for key, crop in zip(keys, crops, strict=True))
         )
@@ -197,9 +197,7 @@ class QueryEmbeddings:
         return QueryEmbedding(vector, EmbeddingSource.MODEL, decode_ms, embed_ms)
 
     def _decoded(self, data: bytes) -> Pixels:
-        embedder = self._gate.embedder
-        decoded = decode_image(data, self._limits, min_side_px=embedder.space.image_size_px)
-        return embedder.prepare_image(decoded.image)
+        return self._decoder.square(data, self._gate.embedder.square).pixels
 
 
 class _Once(Generic[_T]):

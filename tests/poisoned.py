@@ -1,6 +1,6 @@
 """``python -m tests.poisoned DATA_DIR MODEL``: the indexer process, in which some pictures kill it.
 
-Pictures whose bytes begin with ``POISON`` end the process as a fault in a decoder would: at once, with nothing said.
+Pictures whose bytes begin with ``POISON`` end the process as a fault in a library would: at once, with nothing said.
 """
 
 from __future__ import annotations
@@ -12,21 +12,20 @@ import threading
 from typing import Any
 
 from indexer import bootstrap
-from indexer.images.decode import decode_image
-from indexer.indexing import indexer as batch_indexer
+from indexer.images.decoder import Decoder
 from indexer.settings import load_settings
 
 
 def main() -> None:
     """Follows until every event is applied and every request is done."""
-    decode = decode_image
+    square = Decoder.square
 
-    def decode_or_die(data: bytes, *arguments: Any, **options: Any) -> Any:
+    def square_or_die(decoder: Decoder, data: bytes, *arguments: Any) -> Any:
         if data.startswith(b"POISON"):
             os.kill(os.getpid(), signal.SIGKILL)
-        return decode(data, *arguments, **options)
+        return square(decoder, data, *arguments)
 
-    setattr(batch_indexer, "decode_image", decode_or_die)  # noqa: B010 - for mypy it is no attribute of that module
+    setattr(Decoder, "square", square_or_die)  # noqa: B010 - for mypy it is no attribute to assign to
     flags = {"data_dir": sys.argv[1], "model": sys.argv[2], "event_gather_s": 0, "batch_products": 4}
     settings = load_settings(flags, environment={}).settings
     stop = threading.Event()

@@ -1,4 +1,4 @@
-"""A worker whose decoder kills the process at certain pictures, as a fault in a native library would; started anew
+"""A worker in which something kills the process at certain pictures, as a fault in a native library would; started anew
 whenever it dies, as a supervisor does. Run as ``python -m tests.poisoned_worker FLAGS``.
 """
 
@@ -11,7 +11,7 @@ import sys
 from types import FrameType
 from typing import Any
 
-from indexer.indexing import indexer as steps
+from indexer.images.decoder import Decoder
 from workers.__main__ import main
 
 POISON = b"poison"
@@ -19,15 +19,15 @@ POISON = b"poison"
 _DIED = 99
 
 
-def poisoned_decoder(real: Any) -> Any:
-    """The real decoder, until it meets poison."""
+def poisoned(real: Any) -> Any:
+    """The real way to a picture's pixels, until it meets poison."""
 
-    def decode(data: bytes, *arguments: Any, **options: Any) -> Any:
+    def square(decoder: Decoder, data: bytes, *arguments: Any) -> Any:
         if data.endswith(POISON):
             os._exit(_DIED)
-        return real(data, *arguments, **options)
+        return real(decoder, data, *arguments)
 
-    return decode
+    return square
 
 
 def supervise(arguments: list[str]) -> int:
@@ -41,7 +41,7 @@ def supervise(arguments: list[str]) -> int:
     while True:
         child = os.fork()
         if child == 0:
-            vars(steps)["decode_image"] = poisoned_decoder(vars(steps)["decode_image"])
+            setattr(Decoder, "square", poisoned(Decoder.square))  # noqa: B010 - for mypy it is no attribute to assign to
             os._exit(main(arguments))
         signal.signal(signal.SIGTERM, pass_on)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

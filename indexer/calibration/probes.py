@@ -13,8 +13,7 @@ from indexer.calibration.shopper_photos import shopper_photo
 from indexer.embedding.port import Embedder
 from indexer.errors import ConfigurationError, ImageError, QueryTextEmpty
 from indexer.evaluation.queries import LabelledQuery
-from indexer.images.decode import decode_image
-from indexer.images.limits import ImageLimits
+from indexer.images.decoder import Decoder
 from indexer.images.source import ImageSource
 from indexer.points import StoredPoint, Vectors
 from indexer.store.port import CollectionReader
@@ -30,12 +29,12 @@ class Pictures:
     Attributes:
         embedder: of the collection's space.
         source: of pictures' bytes.
-        limits: for one picture.
+        decoder: of pictures.
     """
 
     embedder: Embedder
     source: ImageSource
-    limits: ImageLimits
+    decoder: Decoder
 
     def embed(self, pictures: Sequence[Image.Image]) -> Iterator[Vectors]:
         """Float32 (D,) of each RGB picture, in passes of 32."""
@@ -105,7 +104,7 @@ def _picture(point: StoredPoint, pictures: Pictures) -> Image.Image | None:
             return None
         # large enough that a cropped part still fills the model's input
         least_px = 2 * pictures.embedder.space.image_size_px
-        picture = decode_image(found.data, pictures.limits, min_side_px=least_px).image
+        picture = pictures.decoder.picture(found.data, min_side_px=least_px).image
         picture.thumbnail((512, 512))  # many are held at once
     except ImageError:
         return None
@@ -157,7 +156,7 @@ def from_labelled(
 def _opened(query: LabelledQuery, pictures: Pictures) -> Image.Image:
     try:
         data = query.image.read_bytes() if query.image else b""
-        return decode_image(data, pictures.limits, min_side_px=pictures.embedder.space.image_size_px).image
+        return pictures.decoder.picture(data, min_side_px=pictures.embedder.space.image_size_px).image
     except (OSError, ImageError) as error:
         raise ConfigurationError(f"The photo of query line {query.line} cannot be used: {error}") from error
 

@@ -50,12 +50,12 @@ def run(arguments: argparse.Namespace) -> int:
         embedder = bootstrap.open_embedder(settings)
         reader = of_tenant(store, tenant).reader(Alias(settings.alias_catalog, embedder.space.space_id))
         status = reader.status()
-        with messages().status("evaluating") as shown:
+        with bootstrap.open_decoder(settings) as decoder, messages().status("evaluating") as shown:
             groups = evaluate(
                 queries,
                 embedder,
                 reader,
-                settings.image_limits(),
+                decoder,
                 group_by=arguments.group_by,
                 done=lambda count: shown.update(f"{count} of {len(queries)} queries"),
             )

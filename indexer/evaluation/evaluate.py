@@ -13,8 +13,7 @@ from indexer.embedding.port import Embedder, Pixels
 from indexer.errors import ConfigurationError, VitrineError
 from indexer.evaluation.metrics import METRICS, SEARCH_DEPTH, Estimate, estimate
 from indexer.evaluation.queries import LabelledQuery
-from indexer.images.decode import decode_image
-from indexer.images.limits import ImageLimits
+from indexer.images.decoder import Decoder
 from indexer.points import Vectors
 from indexer.store.port import CollectionReader
 from indexer.store.queries import SearchQuery
@@ -36,7 +35,7 @@ def evaluate(
     queries: Sequence[LabelledQuery],
     embedder: Embedder,
     reader: CollectionReader,
-    limits: ImageLimits,
+    decoder: Decoder,
     *,
     group_by: str = "",
     done: Callable[[int], None] = lambda _: None,
@@ -47,7 +46,7 @@ def evaluate(
         queries: at least one.
         embedder: of the reader's space.
         reader: what is searched.
-        limits: for the queries' photos.
+        decoder: of the queries' photos.
         group_by: field whose values make groups, empty for none.
         done: told how many queries are through.
 
@@ -55,7 +54,7 @@ def evaluate(
         ConfigurationError: a query's photo cannot be used; names its line.
     """
     scores: defaultdict[str, list[dict[str, float]]] = defaultdict(list)
-    for count, (query, vector) in enumerate(_embedded(queries, embedder, limits), 1):
+    for count, (query, vector) in enumerate(_embedded(queries, embedder, decoder), 1):
         answer = reader.search(SearchQuery(vector, limit=SEARCH_DEPTH))
         ranked = [hit.product_id for hit in answer.hits]
         result = {name: metric(ranked, query.relevant) for name, metric in METRICS.items()}
@@ -72,7 +71,7 @@ def evaluate(
 
 
 def _embedded(
-    queries: Sequence[LabelledQuery], embedder: Embedder, limits: ImageLimits
+    queries: Sequence[LabelledQuery], embedder: Embedder, decoder: Decoder
 ) -> Iterator[tuple[LabelledQuery, Vectors]]:
     with ThreadPoolExecutor() as pool:
         for start in range(0, len(queries), _CHUNK):
@@ -80,17 +79,16 @@ def _embedded(
             photos = [query for query in chunk if query.image is not None]
             texts = [query for query in chunk if query.image is None]
             if photos:
-                pixels = np.stack(list(pool.map(lambda query: _pixels(query, embedder, limits), photos)))
+                pixels = np.stack(list(pool.map(lambda query: _pixels(query, embedder, decoder), photos)))
                 yield from zip(photos, embedder.embed_images(pixels), strict=True)
             if texts:
                 yield from zip(texts, embedder.embed_texts([query.text or "" for query in texts]), strict=True)
 
 
-def _pixels(query: LabelledQuery, embedder: Embedder, limits: ImageLimits) -> Pixels:
+def _pixels(query: LabelledQuery, embedder: Embedder, decoder: Decoder) -> Pixels:
     path = query.image
     try:
         data = path.read_bytes() if path else b""
-        decoded = decode_image(data, limits, min_side_px=embedder.space.image_size_px)
+        return decoder.square(data, embedder.square).pixels
     except (OSError, VitrineError) as error:
         raise ConfigurationError(f"The photo {path} of query line {query.line} cannot be used: {error}") from error
-    return embedder.prepare_image(decoded.image)

@@ -50,6 +50,7 @@ def main() -> None:
     nowhere = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):  # what codecs print is the picture's doing, and would be in the program's log
         os.dup2(nowhere, descriptor)
+    os.close(nowhere)
     gc.freeze()
     children: set[int] = set()
     while True:

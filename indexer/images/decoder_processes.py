@@ -84,6 +84,9 @@ class DecoderProcesses(Decoder):
             self._slots.put(_Slot())
         self._refused = _Refused()
         self._closed = False
+
+    def start(self) -> None:
+        """See ``Decoder``."""
         self._forker.start()
 
     def close(self) -> None:

@@ -14,8 +14,7 @@ import numpy as np
 
 from indexer.embedding.port import Embedder, Pixels
 from indexer.errors import ImageError, ModelFailed
-from indexer.images.decode import decode_image
-from indexer.images.limits import ImageLimits
+from indexer.images.decoder import Decoder
 from indexer.images.source import FetchedImage, ImageSource
 from indexer.indexing.batch import ImageOutcome, IndexedBatch, Picture, PreparedBatch, ProductBatch
 from indexer.indexing.change import AtHand, change_of
@@ -47,7 +46,7 @@ class BatchIndexer:
     Args:
         embedder: of the space that is written to.
         source: of the pictures' bytes.
-        limits: for one picture.
+        decoder: of pictures.
         image_threads: runs reading and decoding of single pictures.
         downloads: most pictures that are on their way over the network, or wait to be decoded, at once.
     """
@@ -56,14 +55,14 @@ class BatchIndexer:
         self,
         embedder: Embedder,
         source: ImageSource,
-        limits: ImageLimits,
+        decoder: Decoder,
         image_threads: Executor,
         *,
         downloads: int = 64,
     ) -> None:
         self._embedder = embedder
         self._source = source
-        self._limits = limits
+        self._decoder = decoder
         self._threads = image_threads
         self._downloads = Downloads(downloads)
 
@@ -129,10 +128,9 @@ class BatchIndexer:
             fetched = self._source.fetch(picture.ref, picture.root)
             if fetched.sha256 != picture.sha256:
                 return None
-            decoded = decode_image(fetched.data, self._limits, min_side_px=self._embedder.space.image_size_px)
+            return self._decoder.square(fetched.data, self._embedder.square).pixels
         except ImageError:
             return None
-        return self._embedder.prepare_image(decoded.image)
 
     def embed_pixels(self, pixels: Sequence[Pixels]) -> Sequence[Vectors]:
         """Embeddings of pictures from ``pixels_of``, float32 (D,) each.
@@ -193,11 +191,11 @@ class BatchIndexer:
         if not claims.claim(fetched.sha256):
             return _Fetched(had, is_shared=True)
         try:
-            decoded = decode_image(fetched.data, self._limits, min_side_px=self._embedder.space.image_size_px)
+            decoded = self._decoder.square(fetched.data, self._embedder.square)
         except ImageError as error:
             return _Fetched(replace(had, error=error, stage=Stage.DECODE), was_claimed=True)
         outcome = replace(had, size_px=(decoded.width_px, decoded.height_px))
-        return _Fetched(outcome, self._embedder.prepare_image(decoded.image), was_claimed=True)
+        return _Fetched(outcome, decoded.pixels, was_claimed=True)
 
     def _embed_each(self, prepared: PreparedBatch) -> tuple[dict[str, Vectors], dict[str, ModelFailed]]:
         """Vectors and failures by content hash; one picture that the model fails on does not cost the others."""

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from indexer.embedding.port import Embedder
 from indexer.events.overlay import EventOverlay
-from indexer.images.limits import ImageLimits
+from indexer.images.decoder import Decoder
 from indexer.images.source import ImageSource
 from indexer.indexing.batch import IndexedBatch, Picture, PreparedBatch, ProductBatch
 from indexer.indexing.group_commit import MOST_TOGETHER, GroupCommit, ReadyBatch, together
@@ -39,7 +39,7 @@ class IndexPipeline:
     Args:
         embedder: its forward passes run in one thread.
         source: of pictures.
-        limits: for one picture.
+        decoder: of pictures.
         image_threads: for reading and decoding.
         downloads: most pictures on their way over the network at once.
         events: gives the newer states of a tenant's products; None where there are none.
@@ -49,7 +49,7 @@ class IndexPipeline:
         self,
         embedder: Embedder,
         source: ImageSource,
-        limits: ImageLimits,
+        decoder: Decoder,
         *,
         image_threads: int,
         downloads: int = 64,
@@ -59,7 +59,7 @@ class IndexPipeline:
         self._prepare = ThreadPoolExecutor(_PREPARED_AT_ONCE, thread_name_prefix="prepare")
         self._embed = ThreadPoolExecutor(1, thread_name_prefix="embed")
         self._write = ThreadPoolExecutor(1, thread_name_prefix="write")
-        self._indexer = BatchIndexer(embedder, source, limits, self._images, downloads=downloads)
+        self._indexer = BatchIndexer(embedder, source, decoder, self._images, downloads=downloads)
         self._stopping = threading.Event()
         self._events = events
 

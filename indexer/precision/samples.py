@@ -15,8 +15,7 @@ from indexer.atomic_file import replacing
 from indexer.catalog import open_feed
 from indexer.embedding.port import Pixels
 from indexer.errors import FeedError, ImageError
-from indexer.images.decode import decode_image
-from indexer.images.limits import ImageLimits
+from indexer.images.decoder import Decoder
 from indexer.images.source import ImageSource
 from indexer.products import CatalogProduct
 
@@ -127,13 +126,13 @@ class Preparation:
 
     Attributes:
         source: of their bytes.
-        limits: for one picture.
+        decoder: of pictures.
         prepare: the model's resize.
         size_px: its side.
     """
 
     source: ImageSource
-    limits: ImageLimits
+    decoder: Decoder
     prepare: Callable[[Image.Image], Pixels]
     size_px: int
 
@@ -204,7 +203,7 @@ def _different(products: Sequence[CatalogProduct], how: Preparation, root: str, 
     def ready(ref: str) -> tuple[str, Pixels] | None:
         try:
             fetched = how.source.fetch(ref, root)
-            decoded = decode_image(fetched.data, how.limits, min_side_px=how.size_px)
+            decoded = how.decoder.picture(fetched.data, min_side_px=how.size_px)
         except ImageError:
             return None
         return fetched.sha256, how.prepare(decoded.image)

@@ -10,7 +10,7 @@ import numpy as np
 from indexer.embedding.port import Embedder
 from indexer.evaluation.evaluate import evaluate
 from indexer.evaluation.queries import LabelledQuery
-from indexer.images.limits import ImageLimits
+from indexer.images.decoder import Decoder
 from indexer.indexing.batch import Picture
 from indexer.indexing.pipeline import IndexPipeline
 from indexer.ledger.port import Counts
@@ -34,11 +34,11 @@ class Golden:
     Attributes:
         queries: at least one.
         old_embedder, old_reader: of the index that serves now; None compares with nothing, as there is none.
-        limits: for the queries' photos.
+        decoder: of the queries' photos.
     """
 
     queries: Sequence[LabelledQuery]
-    limits: ImageLimits
+    decoder: Decoder
     old_embedder: Embedder | None = None
     old_reader: CollectionReader | None = None
 
@@ -166,7 +166,7 @@ class Verification:
 
 
 def _score(golden: Golden, embedder: Embedder, reader: CollectionReader) -> float:
-    return evaluate(golden.queries, embedder, reader, golden.limits)[0].metrics[GOLDEN_METRIC].mean
+    return evaluate(golden.queries, embedder, reader, golden.decoder)[0].metrics[GOLDEN_METRIC].mean
 
 
 def _main_points(reader: CollectionReader, product_ids: Sequence[str]) -> list[StoredPoint]:

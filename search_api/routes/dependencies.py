@@ -7,6 +7,7 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from indexer.images.decoder import Decoder
 from indexer.images.limits import ImageLimits
 from search_api.duplicates import DuplicateSearch
 from search_api.heat_maps import HeatMaps
@@ -30,6 +31,7 @@ class ApiParts:
     zero_shot: ZeroShotService
     regions: PhotoRegions
     heat_maps: HeatMaps
+    decoder: Decoder
 
 
 def parts_of(request: Request) -> ApiParts:

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from fastapi import Request
 from fastapi.responses import Response
 
-from indexer.images.decode import decode_image
-from indexer.images.limits import ImageLimits
+from indexer.images.decoder import Decoder
 from indexer.regions.box import Crop
 from indexer.regions.choice import FOUND_MARGIN
 from indexer.regions.salience import Region
@@ -40,7 +39,7 @@ async def _answer(parts: ApiParts, data: bytes, *, with_crops: bool) -> RegionsR
     found: FoundRegions = await parts.regions.find(data)
     pictures: Sequence[str | None] = [None] * len(found.regions)
     if with_crops and found.regions:
-        pictures = await parts.service.in_thread(lambda: _crops(data, found.regions, parts.limits))
+        pictures = await parts.service.in_thread(lambda: _crops(data, found.regions, parts.decoder))
     return RegionsResponse(
         regions=[
             PhotoRegion(
@@ -56,9 +55,9 @@ async def _answer(parts: ApiParts, data: bytes, *, with_crops: bool) -> RegionsR
     )
 
 
-def _crops(data: bytes, found: Sequence[Region], limits: ImageLimits) -> list[str]:
+def _crops(data: bytes, found: Sequence[Region], decoder: Decoder) -> list[str]:
     """Small JPEGs, inline: the photo is not kept here, so there is no address to give."""
-    image = decode_image(data, limits, min_side_px=2 * _CROP_PX).image
+    image = decoder.picture(data, min_side_px=2 * _CROP_PX).image
     made = []
     for region in found:
         picture = Crop(region.box, FOUND_MARGIN).of(image)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from indexer.embedding.port import Embedder
+from indexer.images.decoder import InProcessDecoder
 from indexer.images.download import DownloadLimits, RemoteImages
 from indexer.images.limits import ImageLimits
 from indexer.images.source import ImagesByReference, LocalImages
@@ -66,7 +67,7 @@ def open_shop(tmp_path: Path, tiny_embedder: Embedder) -> Iterator[Callable[...,
             remote = RemoteImages(LIMITS, DownloadLimits(timeout_s=2))
             stack.callback(remote.close)
             source = ImagesByReference(LocalImages(LIMITS), remote)
-            pipeline = stack.enter_context(IndexPipeline(embedder, source, LIMITS, image_threads=4))
+            pipeline = stack.enter_context(IndexPipeline(embedder, source, InProcessDecoder(LIMITS), image_threads=4))
             return Shop(IndexParts(embedder, store, ledger, pipeline, "products"))
 
         yield open_it

@@ -13,6 +13,7 @@ from indexer.events.overlay import EventOverlay
 from indexer.events.pending import PendingEvents
 from indexer.events.port import EventLog
 from indexer.events.sqlite import SqliteEventLog
+from indexer.images.decoder import InProcessDecoder
 from indexer.images.download import DownloadLimits, RemoteImages
 from indexer.images.limits import ImageLimits
 from indexer.images.source import ImagesByReference, LocalImages
@@ -130,7 +131,9 @@ class Site:
             stack.callback(remote.close)
             source = ImagesByReference(LocalImages(LIMITS), remote)
             pipeline = stack.enter_context(
-                IndexPipeline(embedder, source, LIMITS, image_threads=4, events=lambda _: EventOverlay(events))
+                IndexPipeline(
+                    embedder, source, InProcessDecoder(LIMITS), image_threads=4, events=lambda _: EventOverlay(events)
+                )
             )
             parts = IndexParts(embedder, store, ledger, pipeline, self.catalog)
             applier = EventApplier(events, pipeline, embedder)

@@ -18,6 +18,7 @@ from PIL import Image
 
 from indexer.embedding.port import Embedder
 from indexer.errors import ModelFailed, ModelWeightsMissing
+from indexer.images.decoder import InProcessDecoder
 from indexer.images.download import DownloadLimits, RemoteImages
 from indexer.images.limits import ImageLimits
 from indexer.images.source import ImagesByReference, LocalImages
@@ -45,7 +46,7 @@ def index(feed: Path, data_dir: Path, embedder: Embedder, *, full: bool = False)
     ledger = SqliteLedger(data_dir / "ledger.sqlite3")
     store = EdgeStore(data_dir / "store", settings.index_tuning(), follow_s=0)
     source = ImagesByReference(LocalImages(limits), RemoteImages(limits, DownloadLimits()))
-    with IndexPipeline(embedder, source, limits, image_threads=2) as pipeline:
+    with IndexPipeline(embedder, source, InProcessDecoder(limits), image_threads=2) as pipeline:
         parts = IndexParts(embedder, store, ledger, pipeline, settings.catalog)
         index_feed(feed, IndexOptions(full=full), InlineDispatcher(parts))
     ledger.close()

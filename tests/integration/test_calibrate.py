@@ -21,6 +21,7 @@ from indexer.cli.main import main
 from indexer.demo.catalog import Plan, write_catalog
 from indexer.embedding.port import Embedder, LabelScale
 from indexer.evaluation.queries import read_queries
+from indexer.images.decoder import InProcessDecoder
 from indexer.images.limits import ImageLimits
 from indexer.images.source import LocalImages
 from indexer.points import ImageFacts, Point, Vectors, payload_of, point_id
@@ -118,7 +119,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorStor
 
 @pytest.fixture
 def calibrator(store: VectorStore, tiny_embedder: Embedder) -> Calibrator:
-    return Calibrator(store, Pictures(MadeUp(tiny_embedder), LocalImages(LIMITS), LIMITS))
+    return Calibrator(store, Pictures(MadeUp(tiny_embedder), LocalImages(LIMITS), InProcessDecoder(LIMITS)))
 
 
 def kept(store: VectorStore) -> Calibration | None:
@@ -172,7 +173,8 @@ def test_it_is_due_again_when_the_catalog_has_grown(
     assert after is not None
     assert after.points == before.points == 120  # carried along
     fill(store, points(90, 2))
-    idle = Calibrator(store, Pictures(MadeUp(tiny_embedder), LocalImages(LIMITS), LIMITS), automatic=False)
+    pictures = Pictures(MadeUp(tiny_embedder), LocalImages(LIMITS), InProcessDecoder(LIMITS))
+    idle = Calibrator(store, pictures, automatic=False)
     idle.serving_if_due(ALIAS, lambda: told.append("not wanted"))
     calibrator.serving_if_due(ALIAS, lambda: told.append("grown much"))
     last = kept(store)
@@ -207,7 +209,7 @@ def test_a_model_without_a_bias_gives_texts_levels_alone(store: VectorStore, tin
     fill(store, points(60, 2))
     embedder = MadeUp(tiny_embedder)
     embedder.scale = LabelScale(100.0, None)
-    calibrator = Calibrator(store, Pictures(embedder, LocalImages(LIMITS), LIMITS))
+    calibrator = Calibrator(store, Pictures(embedder, LocalImages(LIMITS), InProcessDecoder(LIMITS)))
     found = calibrator.serving(ALIAS).calibration
     assert found is not None
     assert found.probability(0.9, "text") is None

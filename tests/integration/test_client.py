@@ -18,6 +18,7 @@ import pytest
 from PIL import Image
 
 from indexer.embedding.port import Embedder
+from indexer.images.decoder import InProcessDecoder
 from indexer.images.download import DownloadLimits, RemoteImages
 from indexer.images.limits import ImageLimits
 from indexer.images.source import ImagesByReference, LocalImages
@@ -78,7 +79,7 @@ def url(catalog: DrawnCatalog, tmp_path_factory: pytest.TempPathFactory, tiny_em
     ledger = SqliteLedger(data_dir / "ledger.sqlite3")
     store = EdgeStore(data_dir / "store", settings.index_tuning(), follow_s=0)
     source = ImagesByReference(LocalImages(limits), RemoteImages(limits, DownloadLimits()))
-    with IndexPipeline(tiny_embedder, source, limits, image_threads=2) as pipeline:
+    with IndexPipeline(tiny_embedder, source, InProcessDecoder(limits), image_threads=2) as pipeline:
         parts = IndexParts(tiny_embedder, store, ledger, pipeline, settings.catalog)
         index_feed(catalog.feed, IndexOptions(full=True), InlineDispatcher(parts))
     ledger.close()

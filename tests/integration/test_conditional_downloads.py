@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from indexer.embedding.port import Embedder
+from indexer.images.decoder import InProcessDecoder
 from indexer.images.download import DownloadLimits, RemoteImages
 from indexer.images.limits import ImageLimits
 from indexer.images.source import ImagesByReference, LocalImages
@@ -80,7 +81,7 @@ def parts(tmp_path: Path, tiny_embedder: Embedder) -> Iterator[IndexParts]:
     store = EdgeStore(tmp_path / "data" / "store", IndexTuning(), follow_s=0)
     remote = RemoteImages(LIMITS, DownloadLimits(timeout_s=20, allowed_hosts=("127.0.0.1",)))
     source = ImagesByReference(LocalImages(LIMITS), remote)
-    with IndexPipeline(tiny_embedder, source, LIMITS, image_threads=4) as pipeline:
+    with IndexPipeline(tiny_embedder, source, InProcessDecoder(LIMITS), image_threads=4) as pipeline:
         yield IndexParts(tiny_embedder, store, ledger, pipeline, "products")
     remote.close()
     store.close()

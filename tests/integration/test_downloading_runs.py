@@ -11,6 +11,7 @@ import pytest
 
 from indexer.embedding.port import Embedder
 from indexer.errors import StoreUnavailable
+from indexer.images.decoder import InProcessDecoder
 from indexer.images.download import DownloadLimits, RemoteImages
 from indexer.images.source import ImagesByReference, LocalImages
 from indexer.indexing.inline import IndexParts
@@ -44,7 +45,7 @@ def shop(tmp_path: Path, tiny_embedder: Embedder) -> Iterator[Shop]:
         remote = RemoteImages(LIMITS, limits)
         stack.callback(remote.close)
         source = ImagesByReference(LocalImages(LIMITS), remote)
-        pipeline = stack.enter_context(IndexPipeline(tiny_embedder, source, LIMITS, image_threads=1))
+        pipeline = stack.enter_context(IndexPipeline(tiny_embedder, source, InProcessDecoder(LIMITS), image_threads=1))
         yield Shop(IndexParts(tiny_embedder, store, ledger, pipeline, "products"))
 
 

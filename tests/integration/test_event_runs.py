@@ -26,6 +26,7 @@ from indexer.events.pending import retry_events
 from indexer.events.port import EventLog, ProductEvent
 from indexer.events.retries import RetryPace
 from indexer.events.sqlite import SqliteEventLog
+from indexer.images.decoder import InProcessDecoder
 from indexer.images.download import DownloadLimits, RemoteImages
 from indexer.images.limits import ImageLimits
 from indexer.images.source import FetchedImage, ImagesByReference, LocalImages
@@ -109,7 +110,9 @@ def open_shop(tmp_path: Path, tiny_embedder: Embedder) -> Iterator[Callable[...,
                 stack.callback(part.close)
             images = CountingImages(ImagesByReference(LocalImages(LIMITS), remote))
             pipeline = stack.enter_context(
-                IndexPipeline(embedder, images, LIMITS, image_threads=4, events=lambda _: EventOverlay(log))
+                IndexPipeline(
+                    embedder, images, InProcessDecoder(LIMITS), image_threads=4, events=lambda _: EventOverlay(log)
+                )
             )
             parts = IndexParts(embedder, store, ledger, pipeline, "products")
             said: list[str] = []

@@ -23,6 +23,7 @@ from indexer import bootstrap
 from indexer.calibration.logistic import LogisticMap
 from indexer.calibration.model import ANNOTATION, Calibration, KindCalibration, Thresholds
 from indexer.embedding.port import Embedder
+from indexer.images.decoder import InProcessDecoder
 from indexer.images.download import DownloadLimits, RemoteImages
 from indexer.images.source import ImagesByReference, LocalImages
 from indexer.indexing.inline import IndexParts, InlineDispatcher
@@ -122,7 +123,7 @@ def index(feed: Path, settings: Settings, embedder: Embedder) -> None:
     store = bootstrap.open_store(settings)
     ledger = SqliteLedger(settings.data_dir / "ledger.sqlite3")
     source = ImagesByReference(LocalImages(limits), RemoteImages(limits, DownloadLimits()))
-    with IndexPipeline(embedder, source, limits, image_threads=2) as pipeline:
+    with IndexPipeline(embedder, source, InProcessDecoder(limits), image_threads=2) as pipeline:
         parts = IndexParts(embedder, store, ledger, pipeline, settings.catalog)
         index_feed(feed, IndexOptions(full=True), InlineDispatcher(parts))
     ledger.close()

@@ -19,6 +19,7 @@ from indexer.embedding.load import load_embedder
 from indexer.embedding.port import Embedder
 from indexer.errors import FeedNotFound, PromotionImpossible, SpaceMismatch, StoreLocked, StoreUnavailable, VitrineError
 from indexer.evaluation.queries import read_queries
+from indexer.images.decoder import InProcessDecoder
 from indexer.indexing import group_commit
 from indexer.indexing.progress import IndexProgress, Phase
 from indexer.ledger.port import RunState
@@ -566,7 +567,7 @@ def test_golden_queries_compare_old_and_new(shop: Installation, catalog: DrawnCa
     def compared() -> Iterator[Golden]:
         reader = shop.store.collection_reader(shop.current)
         try:
-            yield Golden(queries, LIMITS, shop.parts.embedder, reader)
+            yield Golden(queries, InProcessDecoder(LIMITS), shop.parts.embedder, reader)
         finally:
             reader.close()
 

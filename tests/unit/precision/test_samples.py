@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from indexer.errors import FeedUnreadable
+from indexer.images.decoder import InProcessDecoder
 from indexer.images.limits import ImageLimits
 from indexer.images.source import LocalImages
 from indexer.precision.records import SpaceRecords
@@ -20,7 +21,8 @@ SIDE = 16
 
 def preparation() -> Preparation:
     limits = ImageLimits()
-    return Preparation(LocalImages(limits), limits, lambda image: np.asarray(image.resize((SIDE, SIDE))), SIDE)
+    source, decoder = LocalImages(limits), InProcessDecoder(limits)
+    return Preparation(source, decoder, lambda image: np.asarray(image.resize((SIDE, SIDE))), SIDE)
 
 
 def test_pictures_are_shared_out_and_none_is_in_both_parts(tmp_path: Path) -> None:

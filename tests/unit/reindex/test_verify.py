@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from indexer.embedding.port import Embedder
+from indexer.images.decoder import InProcessDecoder
 from indexer.images.download import DownloadLimits, RemoteImages
 from indexer.images.limits import ImageLimits
 from indexer.images.source import ImagesByReference, LocalImages
@@ -40,7 +41,7 @@ def checked(folder: Path, tuning: IndexTuning, embedder: Embedder) -> dict[str, 
     reader.close()
     remote = RemoteImages(LIMITS, DownloadLimits(timeout_s=2))
     source = ImagesByReference(LocalImages(LIMITS), remote)
-    with IndexPipeline(embedder, source, LIMITS, image_threads=2) as pipeline:
+    with IndexPipeline(embedder, source, InProcessDecoder(LIMITS), image_threads=2) as pipeline:
         verification = Verification(store, pipeline, embedder, VerifyLimits())
         counts = Counts(rows=POINTS, products=POINTS, images=POINTS, embedded=POINTS)
         checks = verification.run(Filled(target.collection, ids, counts, 0))
