@@ -14,7 +14,8 @@ from uvicorn.config import LOGGING_CONFIG
 
 from indexer.errors import ConfigurationError
 from indexer.settings import Settings
-from search_api.limits.http_protocol import ConnectionLimits, bounded_protocol
+from search_api.limits.connections import ConnectionLimits
+from search_api.limits.http_protocol import bounded_protocol
 from search_api.request_ids import OfRequest
 
 _GRACE_S = 10

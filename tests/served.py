@@ -42,8 +42,15 @@ def served(app: FastAPI) -> Iterator[httpx.Client]:
 @contextmanager
 def served_as_configured(settings: Settings, embedder: Embedder) -> Iterator[httpx.Client]:
     """A client of the API with all that its own server adds, on a free port until the end of the block."""
+    with listening(create_app(settings, load_embedder=lambda _: embedder), settings) as client:
+        yield client
+
+
+@contextmanager
+def listening(app: FastAPI, settings: Settings) -> Iterator[httpx.Client]:
+    """The same for any app."""
     settings = settings.model_copy(update={"port": free_port()})
-    server = ApiServer(create_app(settings, load_embedder=lambda _: embedder), settings, log_level="error")
+    server = ApiServer(app, settings, log_level="error")
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -9,26 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import http
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, cast
 
 from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from indexer.errors import (
-    Overloaded,
     RequestHeadTooLarge,
     RequestLineTooLong,
     RequestMalformed,
     RequestSlow,
-    TooManyAtOnce,
     VitrineError,
 )
 from indexer.rate_limits.addresses import client_of, is_in
-from indexer.settings import Settings
 from indexer.telemetry import metrics
+from search_api.limits.connections import MAX_TURNED_AWAY, ConnectionLimits
 from search_api.problems import problem_of
 from search_api.security_headers import HEADERS as SECURITY_HEADERS
 
@@ -43,38 +38,6 @@ _UNREAD_BODY_S = 5.0
 """How long a body may go on that the answer came before: clients that never look up still get to see it."""
 _UNTAKEN_ANSWER_S = 30.0
 """How long an answer may lie here while the client takes nothing of it."""
-
-
-@dataclass(slots=True)
-class ConnectionLimits:
-    """What connections of one server share.
-
-    Attributes:
-        most: connections open at once.
-        most_of_address: the same of one address that is no trusted proxy.
-        head_max_bytes: of a request line and its headers.
-        head_timeout_s: for these.
-        proxies: addresses and networks that are trusted.
-        by_address: open connections.
-    """
-
-    most: int
-    most_of_address: int
-    head_max_bytes: int
-    head_timeout_s: float
-    proxies: Sequence[str] = ()
-    by_address: Counter[str] = field(default_factory=Counter)
-
-    @staticmethod
-    def of(settings: Settings) -> ConnectionLimits:
-        """From the settings."""
-        return ConnectionLimits(
-            settings.connections,
-            settings.address_connections,
-            settings.head_max_bytes,
-            settings.head_timeout_s,
-            settings.trusted_proxies,
-        )
 
 
 class _Refused(Exception):
@@ -107,11 +70,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._client = ""
+        self._client: str | None = None
         self._refusal: VitrineError | None = None
         self._ignoring = False
         self._expects_head = True
         self._head_begun = False
+        self._begun = 0
         self._head_fed_bytes = 0
         self._head_bytes = 0
         self._framing_bytes = 0
@@ -127,41 +91,39 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._head_timer = self.loop.call_later(self.limits.head_timeout_s, self._head_is_late)
         host = self.client[0] if self.client else ""
-        if host and not is_in(host, self.limits.proxies):
-            self._client = client_of(host)
-            self.limits.by_address[self._client] += 1
-        if len(self.connections) > self.limits.most:
-            self._refuse(Overloaded("As many connections as this server takes are open."))
-        elif self.limits.by_address[self._client] > self.limits.most_of_address and self._client:
-            metrics.limited("address_connections")
-            reason = f"This address has {self.limits.most_of_address} connections open, the most that it may have."
-            self._refuse(TooManyAtOnce(reason, "Use them again, or close some."))
+        client = "" if not host or is_in(host, self.limits.proxies) else client_of(host)
+        if refusal := self.limits.admit(client):
+            self._turn_away(refusal)
+        else:
+            self._client = client
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forgets it."""
         super().connection_lost(exc)
         self._stop_timers()
-        if self._client:
-            self.limits.by_address[self._client] -= 1
-            if not self.limits.by_address[self._client]:
-                del self.limits.by_address[self._client]
+        if self._client is None:
+            self.limits.turned_away -= 1
+        else:
+            self.limits.leave(self._client)
 
     def data_received(self, data: bytes) -> None:
         """What came, counted before and after the parser had it."""
         if self._ignoring:
             return
-        begun_in_head, body_bytes = self._expects_head, self._body_bytes
+        begun_in_head, begun, body_bytes = self._expects_head, self._begun, self._body_bytes
         if begun_in_head:
             self._head_fed_bytes += len(data)
         super().data_received(data)
         if self._ignoring:
             return
-        if not begun_in_head and not self._expects_head:
-            self._framing_bytes += len(data) - (self._body_bytes - body_bytes)
+        if self._expects_head:
+            if self._head_begun and self._head_fed_bytes > self.limits.head_max_bytes:
+                self._refuse(self._too_large())
+        elif not begun_in_head or self._begun <= begun + 1:
+            head_bytes, body_bytes = (self._head_bytes, 0) if begun_in_head else (0, body_bytes)
+            self._framing_bytes += len(data) - head_bytes - (self._body_bytes - body_bytes)
             if self._framing_bytes > self.limits.head_max_bytes + self._body_bytes:
                 self._refuse(RequestMalformed("The body is hardly more than the marks of its chunks."))
-        elif self._expects_head and self._head_begun and self._head_fed_bytes > self.limits.head_max_bytes:
-            self._refuse(self._too_large())
         self._watch_head()
 
     # what the parser finds
@@ -171,6 +133,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= MAX_PIPELINED:
             self._stop(RequestMalformed("Too many requests were sent without waiting for an answer."))
         super().on_message_begin()
+        self._begun += 1
         self._head_begun = True
         self._head_bytes = 0
 
@@ -259,6 +222,15 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """The latest request, until it is answered."""
         cycle = cast("RequestResponseCycle | None", self.cycle)
         return None if cycle is None or cycle.response_complete else cycle
+
+    def _turn_away(self, error: VitrineError) -> None:
+        """Says why, if not too many are being told already."""
+        self.limits.turned_away += 1
+        if self.limits.turned_away > MAX_TURNED_AWAY:
+            self._ignoring = True
+            self.transport.abort()
+        else:
+            self._refuse(error)
 
     def _refuse(self, error: VitrineError) -> None:
         """Answers, if no other answer is under way, and reads no more."""
