@@ -6,9 +6,8 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from indexer.calibration.calibrate import Calibrator
 from indexer.calibration.probes import Pictures
@@ -18,28 +17,25 @@ from indexer.errors import ConfigurationError
 from indexer.evaluation.queries import LabelledQuery, read_queries
 from indexer.events.apply import EventApplier
 from indexer.events.follow import Follower, FollowOptions
-from indexer.events.logs import EventLogs, SqliteEventLogs
 from indexer.events.overlay import EventOverlay
 from indexer.events.port import EventLog
 from indexer.events.retries import RetryPace
-from indexer.images.decoder import Decoder, InProcessDecoder
-from indexer.images.decoder_processes import DecoderProcesses
 from indexer.images.download import RemoteImages
 from indexer.images.source import ImagesByReference, LocalImages
 from indexer.indexing.dispatcher import Dispatcher, QueueStatus
 from indexer.indexing.inline import IndexParts, InlineDispatcher
 from indexer.indexing.pipeline import IndexPipeline
-from indexer.ledger.port import RunLedger
-from indexer.ledger.sqlite import SqliteLedger
-from indexer.rate_limits.fallback import FallbackBuckets
-from indexer.rate_limits.memory import MemoryBuckets
-from indexer.rate_limits.port import TokenBuckets
+from indexer.records import installed
+from indexer.records import open_embedded_work_queue as open_embedded_work_queue
+from indexer.records import open_event_log as open_event_log
+from indexer.records import open_event_logs as open_event_logs
+from indexer.records import open_ledger as open_ledger
+from indexer.records import open_token_buckets as open_token_buckets
+from indexer.records import open_work_queue as open_work_queue
 from indexer.regions.finder import RegionFinder
 from indexer.reindex.catch_up import EventCatchUp
 from indexer.reindex.parts import ReindexParts, SwitchParts
 from indexer.reindex.verify import Golden
-from indexer.requests.port import WorkQueue
-from indexer.requests.sqlite import SqliteWorkQueue
 from indexer.settings import Settings
 from indexer.store.port import Alias, VectorStore
 from indexer.telemetry.exposition import figures_file
@@ -79,75 +75,6 @@ def open_store(settings: Settings, *, read_only: bool = False) -> VectorStore:
     return QdrantStore(gateway, options)
 
 
-def open_ledger(settings: Settings) -> RunLedger:
-    """The run ledger.
-
-    Raises:
-        ConfigurationError: its part is not installed, or its address is not set.
-        LedgerUnavailable: it cannot be opened.
-    """
-    if settings.ledger == "sqlite":
-        return SqliteLedger(settings.data_dir / "ledger.sqlite3")
-    ledger: RunLedger = _installed("vitrine.ledgers", settings.ledger)(settings)
-    return ledger
-
-
-def open_event_log(settings: Settings, tenant: str = "") -> EventLog:
-    """What events said of single products, of a tenant or of none; kept where the ledger is.
-
-    Raises:
-        ConfigurationError: its part is not installed, or its address is not set.
-        EventsUnavailable: it cannot be opened.
-    """
-    return open_event_logs(settings).of(tenant)
-
-
-def open_event_logs(settings: Settings) -> EventLogs:
-    """The same of every tenant.
-
-    Raises:
-        ConfigurationError: its part is not installed, or its address is not set.
-        EventsUnavailable: it cannot be opened.
-    """
-    if settings.ledger == "sqlite":
-        return SqliteEventLogs(settings.data_dir)
-    logs: EventLogs = _installed("vitrine.event_logs", settings.ledger)(settings)
-    return logs
-
-
-def open_work_queue(settings: Settings) -> WorkQueue:
-    """How the search API hands work to whoever indexes.
-
-    Raises:
-        ConfigurationError: its part is not installed, or its address is not set.
-        EventsUnavailable: it cannot be opened.
-    """
-    if settings.dispatcher == "inline":
-        return open_embedded_work_queue(settings)
-    queue: WorkQueue = _installed("vitrine.work_queues", settings.dispatcher)(settings)
-    return queue
-
-
-def open_embedded_work_queue(settings: Settings) -> SqliteWorkQueue:
-    """The queue that the indexer process beside the API takes from.
-
-    Raises:
-        EventsUnavailable: it cannot be opened.
-    """
-    return SqliteWorkQueue(settings.data_dir / "requests.sqlite3")
-
-
-def open_token_buckets(settings: Settings) -> TokenBuckets:
-    """Where rates are counted: in Redis where there is one, by this process while it is away.
-
-    Raises:
-        ConfigurationError: its part is not installed, or its address is none.
-    """
-    if not settings.redis_url.get_secret_value():
-        return MemoryBuckets()
-    return FallbackBuckets(_installed("vitrine.token_buckets", "redis")(settings), MemoryBuckets())
-
-
 def open_embedder(settings: Settings) -> Embedder:
     """The model, loaded and warm; takes seconds.
 
@@ -160,13 +87,6 @@ def open_embedder(settings: Settings) -> Embedder:
     # Pillow, libtiff's wrapper included, warns about odd files; what matters is in the ImageError
     warnings.filterwarnings("ignore", module=r"PIL\.")
     return load_embedder(settings.model_choice())
-
-
-def open_decoder(settings: Settings) -> Decoder:
-    """What decodes pictures; a context manager, whose processes start with its block."""
-    if settings.decode_in == "threads":
-        return InProcessDecoder(settings.image_limits())
-    return DecoderProcesses(settings.image_limits(), settings.process_options())
 
 
 def open_detector(settings: Settings) -> RegionFinder:
@@ -209,7 +129,7 @@ def tuning(settings: Settings, feed: Path | None, pictures: int) -> Iterator[Tun
             sample = drawn_sample(prepare, size_px)
         else:
             source = ImagesByReference(LocalImages(settings.image_limits()), remote)
-            how = Preparation(source, stack.enter_context(open_decoder(settings)), prepare, size_px)
+            how = Preparation(source, settings.image_limits(), prepare, size_px)
             sample = catalog_sample(feed, how, pictures=pictures, default_currency=settings.default_currency)
         yield Tuning(opened.builder, opened.records, sample, ways_here(opened.device), opened.builder.batch_size)
 
@@ -256,7 +176,7 @@ def dispatching(settings: Settings, before_model: Check | None = None) -> Iterat
         with visible(settings, "command"), indexing(settings, before_model) as parts:
             yield InlineDispatcher(parts)
         return
-    with visible(settings, "command"), _installed("vitrine.dispatchers", settings.dispatcher)(settings) as dispatcher:
+    with visible(settings, "command"), installed("vitrine.dispatchers", settings.dispatcher)(settings) as dispatcher:
         yield dispatcher
 
 
@@ -294,7 +214,6 @@ def indexing(settings: Settings, before_model: Check | None = None) -> Iterator[
         stack.callback(store.close)
         if before_model:
             before_model()
-        decoder = stack.enter_context(open_decoder(settings))
         embedder = open_embedder(settings)
         remote = RemoteImages(settings.image_limits(), settings.download_limits())
         stack.callback(remote.close)
@@ -303,13 +222,13 @@ def indexing(settings: Settings, before_model: Check | None = None) -> Iterator[
             IndexPipeline(
                 embedder,
                 source,
-                decoder,
+                settings.image_limits(),
                 image_threads=settings.image_thread_count(),
                 downloads=settings.download_connections,
                 events=lambda tenant: EventOverlay(events.of(tenant)),
             )
         )
-        pictures = Pictures(embedder, source, decoder)
+        pictures = Pictures(embedder, source, settings.image_limits())
         calibrator = Calibrator(store, pictures, automatic=settings.calibrate)
         yield IndexParts(embedder, store, ledger, pipeline, settings.alias_catalog, settings.writer_wait_s, calibrator)
 
@@ -365,7 +284,7 @@ def reindexing(
         parts = stack.enter_context(indexing(settings, before_model))
         dispatcher: Dispatcher = InlineDispatcher(parts)
         if settings.dispatcher != "inline":
-            dispatcher = stack.enter_context(_installed("vitrine.dispatchers", settings.dispatcher)(settings))
+            dispatcher = stack.enter_context(installed("vitrine.dispatchers", settings.dispatcher)(settings))
         events = open_event_log(settings)
         stack.callback(events.close)
         applier = _applier(events, parts, settings)
@@ -406,7 +325,6 @@ def _applier(events: EventLog, parts: IndexParts, settings: Settings) -> EventAp
 def _golden(queries: Sequence[LabelledQuery], settings: Settings, old: Settings, parts: IndexParts) -> Iterator[Golden]:
     """The queries with the index that serves now: in the new model's space, else in the old model's."""
     with ExitStack() as stack:
-        decoder = stack.enter_context(open_decoder(settings))
         models: list[Callable[[], Embedder]] = [lambda: parts.embedder]
         if old != settings:
             models.append(lambda: open_embedder(old))
@@ -416,19 +334,6 @@ def _golden(queries: Sequence[LabelledQuery], settings: Settings, old: Settings,
             if current:
                 reader = parts.store.collection_reader(current)
                 stack.callback(reader.close)
-                yield Golden(queries, decoder, served, reader)
+                yield Golden(queries, settings.image_limits(), served, reader)
                 return
-        yield Golden(queries, decoder)
-
-
-def _installed(group: str, name: str) -> Any:
-    """A part of another package, which this one must not import: it is found by its entry point.
-
-    Raises:
-        ConfigurationError: no installed package offers it.
-    """
-    for entry_point in entry_points(group=group, name=name):
-        return entry_point.load()
-    raise ConfigurationError(
-        f"No installed package offers {name} ({group}).", "Install this program again: pip install --editable ."
-    )
+        yield Golden(queries, settings.image_limits())
