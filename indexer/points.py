@@ -157,7 +157,9 @@ CATEGORY_SEPARATOR = " > "
 _PAYLOAD_FIELDS = tuple(item.name for item in fields(PointPayload))
 _TAG_FIELDS = ("tags", "tag_probabilities")
 _MAPPINGS = ("attributes", *_TAG_FIELDS)
-_FIRST_FIELDS = tuple(name for name in _PAYLOAD_FIELDS if name not in {"image_validator", "main", "tenant", *_TAG_FIELDS})
+_FIRST_FIELDS = tuple(
+    name for name in _PAYLOAD_FIELDS if name not in {"image_validator", "main", "tenant", *_TAG_FIELDS}
+)
 _SOURCES: Mapping[str, frozenset[str]] = {
     "category_path": frozenset({"category"}),
     "attribute_names": frozenset({"attributes", "tags"}),

@@ -13,11 +13,11 @@ from indexer.cli.flags import add_settings_flags, settings_of
 from indexer.errors import VitrineError
 from indexer.processors import share_cores_between_threads
 from indexer.settings import Settings
+from indexer.telemetry.logs import start_logging
 from search_api.app import create_app
 from search_api.authentication import Authenticator
 from search_api.indexer_process import IndexerProcess
 from search_api.keys import commands
-from search_api.request_ids import log_handler
 from search_api.serving import ApiServer, check_address, check_open_search
 
 _log = logging.getLogger(__name__)
@@ -39,9 +39,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     if given[:1] == ["keys"]:
         return commands.main(given[1:])
-    logging.basicConfig(
-        format="%(levelname)s %(name)s: %(message)s%(of_request)s", level=logging.WARNING, handlers=[log_handler()]
-    )
     parsed = build_parser().parse_args(given)
     share_cores_between_threads()
     failures: list[VitrineError] = []
@@ -52,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         settings = settings_of(parsed).settings
+        start_logging("api", settings.log_format)
         check_open_search(settings)
         check_address(settings)
         app = create_app(settings, on_load_failure=stop)

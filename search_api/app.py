@@ -14,9 +14,11 @@ from indexer.errors import VitrineError
 from indexer.images.decoder import Decoder
 from indexer.settings import Settings
 from indexer.store.port import Alias
+from indexer.telemetry.tracing import tracing
 from search_api.admin import AdminOnDemand, AdminParts, AdminService
 from search_api.audit import AuditLog
 from search_api.authentication import Authentication, Authenticator
+from search_api.backlog import Backlog
 from search_api.catalog_knowledge import CatalogKnowledge
 from search_api.duplicates import DuplicateSearch
 from search_api.embedding_cache import EmbeddingCache
@@ -27,6 +29,9 @@ from search_api.images import ProductImages
 from search_api.keys.ring import KeyRing
 from search_api.lanes import BatchLimits
 from search_api.limits.install import allow_origins, limit_addresses, limit_bodies, limit_keys
+from search_api.live_figures import LiveFigures
+from search_api.measured_reader import measured
+from search_api.measuring import Measuring
 from search_api.model_gate import ModelGate
 from search_api.openapi import install_schemas
 from search_api.photo_regions import PhotoRegions, RegionOptions
@@ -41,6 +46,7 @@ from search_api.routes import (
     find,
     health,
     heat,
+    metrics,
     page,
     products,
     regions,
@@ -49,6 +55,7 @@ from search_api.routes import (
     zero_shot,
 )
 from search_api.routes.dependencies import ApiParts
+from search_api.routes.metrics import MetricsPage
 from search_api.security_headers import SecurityHeaders
 from search_api.service import SearchService
 from search_api.zero_shot import ZeroShotService
@@ -88,7 +95,7 @@ def create_app(
     service = SearchService(
         gate,
         queries,
-        lambda space_id: store.async_reader(Alias(settings.catalog, space_id)),
+        lambda space_id: measured(store.async_reader(Alias(settings.catalog, space_id))),
         max_text_chars=settings.query_text_max_chars,
     )
 
@@ -96,6 +103,7 @@ def create_app(
     knowledge = CatalogKnowledge(service.reader, queries, settings.index_tuning().facet_attributes)
     authenticator = _authenticator(settings)
     buckets = bootstrap.open_token_buckets(settings)
+    backlog = Backlog(settings, lambda: Alias(settings.catalog, gate.space_id).name)
     admin_service = AdminOnDemand(partial(_admin_service, settings, gate, service))
     if authenticator.can_administrate:
         admin_service.get()
@@ -105,7 +113,9 @@ def create_app(
         decoder.start()
         gate.start()
         authenticator.ring.start()
-        yield
+        with tracing("vitrine-api", settings.otlp_endpoint, settings.otlp_trace_ratio):
+            yield
+        backlog.close()
         authenticator.ring.close()
         gate.close()
         await service.close()
@@ -142,6 +152,11 @@ def create_app(
     )
     install_schemas(app, FindQuery, open_search=settings.open_search)
     app.state.authenticator = authenticator
+    app.state.metrics = MetricsPage(
+        LiveFigures(gate.backlogs, lambda: queries.figures().cache, service.checks(), backlog),
+        settings.metrics_key.get_secret_value(),
+        settings.figures_dir if settings.dispatcher == "inline" else None,
+    )
     app.state.admin = admin_service
     app.state.audit = AuditLog(
         settings.data_dir, max_bytes=settings.audit_max_bytes, keep_files=settings.audit_keep_files
@@ -152,9 +167,10 @@ def create_app(
     limit_addresses(app, settings, buckets)
     install_problem_handlers(app)
     allow_origins(app, settings)
+    app.add_middleware(Measuring)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestIds)  # the last is the outermost: these two see every answer
-    for module in (search, find, duplicates, zero_shot, regions, heat, products, admin, session, health, page):
+    for module in (search, find, duplicates, zero_shot, regions, heat, products, admin, session, health, metrics, page):
         app.include_router(module.router)
     return app
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,8 +24,8 @@ from indexer.indexing.inline import InlineDispatcher
 from indexer.indexing.run import IndexOptions, index_feed
 from indexer.processors import share_cores_between_threads
 from indexer.settings import Settings
+from indexer.telemetry.logs import start_logging
 from search_api.app import create_app
-from search_api.request_ids import log_handler
 from search_api.serving import ApiServer, check_address, check_open_search
 
 
@@ -40,13 +39,13 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Draws, indexes and serves; what an earlier call finished is not done again."""
-    logging.basicConfig(format="%(message)s%(of_request)s", level=logging.WARNING, handlers=[log_handler()])
     parsed = build_parser().parse_args(arguments)
     share_cores_between_threads()
     parsed.model = parsed.model or DEMO_MODEL
     parsed.data_dir = parsed.data_dir or parsed.folder / "data"
     try:
         settings = settings_of(parsed).settings
+        start_logging("api", settings.log_format, "%(message)s%(of_work)s")
         check_open_search(settings)
         check_address(settings)
         catalog = parsed.folder / "catalog"

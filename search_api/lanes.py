@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -16,6 +16,8 @@ import numpy as np
 from indexer.embedding.port import padded_size
 from indexer.errors import ModelFailed, Overloaded, VitrineError
 from indexer.points import Vectors
+from indexer.telemetry import metrics
+from indexer.telemetry.counting import model_pass
 from search_api.admission import Admission, AdmissionLimits
 from search_api.model_health import ModelHealth
 
@@ -63,12 +65,21 @@ class LaneFigures:
     item_ms: float
 
 
+@dataclass(frozen=True, slots=True)
+class LaneBacklog:
+    """What waits in a lane now, and the seconds that the oldest of it has waited, 0 if nothing does."""
+
+    depth: int
+    oldest_age_s: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Waiting(Generic[Item]):
     """A query, and its vector to come: float32 (D,); cancelled when nobody awaits it any more."""
 
     item: Item
     vector: Future[Vectors]
+    since_s: float = field(default_factory=time.monotonic)
 
 
 class Lane(Generic[Item]):
@@ -101,6 +112,7 @@ class Lane(Generic[Item]):
         self._admission = Admission(AdmissionLimits(limits.places, limits.slowdown))
         self._answered = self._passes = self._failed = self._refused = 0
         self._item_s = _FIRST_ITEM_S
+        self._waited = metrics.QUERY_STAGE_SECONDS.labels(f"wait_{name}")
 
     @contextmanager
     def place(self) -> Iterator[None]:
@@ -113,6 +125,7 @@ class Lane(Generic[Item]):
             ticket = self._admission.enter()
             if ticket is None:
                 self._refused += 1
+                metrics.MODEL_REFUSED.labels(self.name).inc()
                 under_way = self._admission.under_way
                 raise Overloaded(f"{under_way} queries already wait for the model.", retry_after_s=self.wait_s())
         answered = False
@@ -161,9 +174,13 @@ class Lane(Generic[Item]):
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to a query, not to the thread
             self._on_failure(batch, error)
             return
+        pass_s = time.monotonic() - start_s
         self._health.worked(self.name)
+        model_pass(self.name, len(batch), pass_s)
+        for waiting in batch:
+            self._waited.observe(start_s - waiting.since_s)
         with self._ready:
-            self._learn(len(batch), time.monotonic() - start_s)
+            self._learn(len(batch), pass_s)
             self._passes += 1
             self._answered += len(batch)
         for waiting, vector in zip(batch, vectors, strict=True):
@@ -191,6 +208,13 @@ class Lane(Generic[Item]):
                 round(self._item_s * 1000, 3),
             )
 
+    def backlog(self) -> LaneBacklog:
+        """What waits in it now."""
+        with self._ready:
+            waiting = [item for part in [*self._parts, self._waiting] for item in part]
+            oldest_age_s = time.monotonic() - min(item.since_s for item in waiting) if waiting else 0.0
+        return LaneBacklog(len(waiting), oldest_age_s)
+
     def _checked(self, items: Sequence[Item]) -> Vectors:
         vectors = self._embed(items)
         if len(vectors) != len(items):
@@ -208,6 +232,7 @@ class Lane(Generic[Item]):
         # an error of the query itself, such as a text of which no word is left, says nothing about the model
         if isinstance(error, ModelFailed) or not isinstance(error, VitrineError):
             self._health.failed(self.name, error)
+            metrics.failed("model", error.code if isinstance(error, VitrineError) else "model_failed")
             with self._ready:
                 self._failed += 1
         batch[0].vector.set_exception(error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
@@ -17,7 +17,7 @@ from indexer.embedding.patches import PatchTower
 from indexer.embedding.port import PROBE_TEXT, Embedder, Pixels, probe_pixels
 from indexer.errors import ModelFailed, ModelLoading, Overloaded, VitrineError
 from indexer.points import Vectors
-from search_api.lanes import BatchLimits, Item, Lane, LaneFigures
+from search_api.lanes import BatchLimits, Item, Lane, LaneBacklog, LaneFigures
 from search_api.model_health import ModelHealth
 
 _log = logging.getLogger(__name__)
@@ -179,6 +179,10 @@ class ModelGate:
     def figures(self) -> GateFigures:
         """What the model did so far."""
         return GateFigures(self._images.figures(), self._texts.figures(), self._looks.figures())
+
+    def backlogs(self) -> Mapping[str, LaneBacklog]:
+        """What waits for the model now, by lane."""
+        return {lane.name: lane.backlog() for lane in (self._images, self._texts, self._looks)}
 
     def close(self) -> None:
         """Lets the pass under way end, refuses what waits and takes no more."""

@@ -16,8 +16,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from indexer import errors
 from indexer.errors import VitrineError
+from indexer.telemetry.context import current_request_id
+from indexer.telemetry.metrics import failed
 from search_api.disclosure import one_line, told
-from search_api.request_ids import current_request_id
 
 _log = logging.getLogger(__name__)
 PROBLEM_MEDIA_TYPE = "application/problem+json"
@@ -136,6 +137,7 @@ def problem_response(
         retry_after_s: rounded up to the header's whole seconds.
         extra: further members.
     """
+    failed("api", code)
     headers = {}
     if retry_after_s is not None:
         headers["Retry-After"] = str(max(1, math.ceil(retry_after_s)))

@@ -18,6 +18,8 @@ from indexer.images.limits import ImageLimits
 from indexer.points import Vectors
 from indexer.processors import available_cores
 from indexer.regions.box import Crop
+from indexer.telemetry import metrics
+from indexer.telemetry.tracing import span
 from search_api.embedding_cache import CacheFigures, EmbeddingCache
 from search_api.embedding_source import EmbeddingSource
 from search_api.flights import Flights
@@ -186,15 +188,21 @@ class QueryEmbeddings:
     async def _remembered(self, key: _Key, embed: Callable[[], Coroutine[Any, Any, QueryEmbedding]]) -> QueryEmbedding:
         vector = self._cache.get(key)
         if vector is not None:
+            metrics.CACHE_LOOKUPS.labels(EmbeddingSource.CACHE.value).inc()
             return QueryEmbedding(vector, EmbeddingSource.CACHE)
         shared = self._flights.is_under_way(key)
-        embedding = await self._flights.join(key, embed)
+        metrics.CACHE_LOOKUPS.labels((EmbeddingSource.SHARED if shared else EmbeddingSource.MODEL).value).inc()
+        with span(f"embed.{key.kind}"):
+            embedding = await self._flights.join(key, embed)
         return replace(embedding, source=EmbeddingSource.SHARED) if shared else embedding
 
     def _made(self, key: _Key, vector: Vectors, start_s: float, decoded_s: float) -> QueryEmbedding:
         self._cache.put(key, vector, key_bytes=len(key.content))
-        decode_ms, embed_ms = (decoded_s - start_s) * 1000, (time.perf_counter() - decoded_s) * 1000
-        return QueryEmbedding(vector, EmbeddingSource.MODEL, decode_ms, embed_ms)
+        decode_s, embed_s = decoded_s - start_s, time.perf_counter() - decoded_s
+        if key.kind != "text":
+            metrics.QUERY_STAGE_SECONDS.labels("decode").observe(decode_s)
+        metrics.QUERY_STAGE_SECONDS.labels(f"embed_{key.kind}").observe(embed_s)
+        return QueryEmbedding(vector, EmbeddingSource.MODEL, decode_s * 1000, embed_s * 1000)
 
     def _decoded(self, data: bytes) -> Pixels:
         return self._decoder.square(data, self._gate.embedder.square).pixels

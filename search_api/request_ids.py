@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import secrets
-from contextvars import ContextVar
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from indexer.telemetry.context import of_request
 
 HEADER = "X-Request-ID"
 _ENCODED = HEADER.lower().encode("ascii")
 _SANE = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,64}")
 """UUIDs, ULIDs, trace ids and what load balancers make; nothing that could end a log line or begin another field."""
 _MADE_BYTES = 8
-
-_current: ContextVar[str] = ContextVar("request_id", default="")
-
-
-def current_request_id() -> str:
-    """Of the request that this task or thread works for; empty outside of one."""
-    return _current.get()
 
 
 class RequestIds:
@@ -47,25 +40,5 @@ class RequestIds:
                 message = {**message, "headers": [*message.get("headers", ()), header]}
             await send(message)
 
-        token = _current.set(request_id)
-        try:
+        with of_request(request_id):
             await self._app(scope, receive, send_with_id)
-        finally:
-            _current.reset(token)
-
-
-class OfRequest(logging.Filter):
-    """Gives each record ``of_request``, to end a line with: the id of its request in brackets, or nothing."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Lets everything through."""
-        request_id = current_request_id()
-        record.of_request = f" [{request_id}]" if request_id else ""
-        return True
-
-
-def log_handler() -> logging.Handler:
-    """A handler to standard error whose format may hold ``%(of_request)s``."""
-    handler = logging.StreamHandler()
-    handler.addFilter(OfRequest())
-    return handler

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -148,6 +148,10 @@ class SearchService:
         status = await self.reader().status()
         return status.space.space_id, status.collection
 
+    def checks(self) -> Mapping[str, Callable[[], Awaitable[object]]]:
+        """By part, what raises a VitrineError if the part does not work now."""
+        return {"model": self._gate.check, "store": self._check_store}
+
     async def in_thread(self, work: Callable[[], _T]) -> _T:
         """Runs blocking work off the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
@@ -191,6 +195,9 @@ class SearchService:
         await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
         if self._reader is not None:
             await self._reader.close()
+
+    async def _check_store(self) -> None:
+        await self.reader().status()
 
     async def _found(
         self, embedding: QueryEmbedding, page: Page, clock: _Clock, *, exclude_product_id: str | None = None

@@ -14,9 +14,9 @@ from uvicorn.config import LOGGING_CONFIG
 
 from indexer.errors import ConfigurationError
 from indexer.settings import Settings
+from indexer.telemetry.logs import JsonLines, OfWork, writes_json
 from search_api.limits.connections import ConnectionLimits
 from search_api.limits.http_protocol import bounded_protocol
-from search_api.request_ids import OfRequest
 
 _GRACE_S = 10
 
@@ -88,7 +88,7 @@ class ApiServer:
             proxy_headers=bool(settings.trusted_proxies),
             forwarded_allow_ips=list(settings.trusted_proxies),
             log_level=log_level,
-            log_config=_log_config(),
+            log_config=_log_config(settings),
             timeout_graceful_shutdown=_GRACE_S,
         )
         self._server = uvicorn.Server(config)
@@ -110,12 +110,15 @@ class ApiServer:
             return  # uvicorn ends in order and then raises the signal that it was sent
 
 
-def _log_config() -> dict[str, Any]:
-    """The server's own, with the request's id at the end of each line."""
+def _log_config(settings: Settings) -> dict[str, Any]:
+    """The server's own, with the request's id at the end of each line; or as JSON."""
     config = copy.deepcopy(LOGGING_CONFIG)
-    config["filters"] = {"of_request": {"()": OfRequest}}
+    config["filters"] = {"of_work": {"()": OfWork}}
     for handler in config["handlers"].values():
-        handler["filters"] = ["of_request"]
-    for formatter in config["formatters"].values():
-        formatter["fmt"] += "%(of_request)s"
+        handler["filters"] = ["of_work"]
+    for name, formatter in config["formatters"].items():
+        if writes_json(settings.log_format):
+            config["formatters"][name] = {"()": JsonLines, "service": "api"}
+        else:
+            formatter["fmt"] += "%(of_work)s"
     return config

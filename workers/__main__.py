@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from indexer.cli.exit_codes import CANNOT_START
 from indexer.cli.flags import add_settings_flags, settings_of
 from indexer.errors import VitrineError
+from indexer.telemetry.logs import start_logging
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -28,11 +29,11 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Works until it is stopped; returns 2 if it cannot start."""
-    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
-    logging.getLogger("workers").setLevel(logging.INFO)
     try:
         parsed = build_parser().parse_args(arguments)
         settings = settings_of(parsed).settings
+        start_logging("worker", settings.log_format)
+        logging.getLogger("workers").setLevel(logging.INFO)
         if parsed.check:
             from workers.health import check
 

@@ -76,7 +76,7 @@ class Attendance:
         found = [QueueStatus(name, self.depth(name), self._oldest_age_s(name), workers[name]) for name in names]
         letters = DeadLetters(self._redis).count()
         if letters:
-            found.append(QueueStatus(DEAD_LETTERS, letters, 0.0, 0))
+            found.append(QueueStatus(DEAD_LETTERS, letters, 0.0, 0, has_workers=False))
         return [status for status in found if status.depth or status.workers]
 
     def _cards(self) -> dict[str, WorkerCard | None]:

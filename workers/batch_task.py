@@ -14,6 +14,7 @@ from indexer.indexing.change import failed_report
 from indexer.indexing.inline import IndexParts
 from indexer.ledger.port import BatchReport, Counts, Failure, Stage
 from indexer.products import CatalogProduct
+from indexer.telemetry.counting import batch_recorded
 from workers.batch_board import Claim
 from workers.fleet import Fleet
 from workers.gate import Gate
@@ -147,6 +148,7 @@ class BatchTask:
     def _record(self, message: BatchMessage, report: BatchReport, parts: Sequence[BatchPart] = ()) -> None:
         fleet, run_id = self._fleet, message.run_id
         self._insist(lambda: fleet.ledger.record_with_parts(run_id, report, parts))
+        batch_recorded("feed", report)
         if self._insist(lambda: fleet.board.is_complete(run_id)):
             # every worker's upkeep looks as well, in case this one is lost here
             self._insist(lambda: fleet.sender.send_finish(FinishMessage(run_id=run_id, space_id=message.space_id)))

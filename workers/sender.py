@@ -9,6 +9,7 @@ from celery import Celery
 from kombu.exceptions import KombuError, OperationalError
 
 from indexer.errors import QueueUnavailable
+from indexer.telemetry.tracing import carried, span
 from workers.celery_app import APPLY_EVENTS, DISPATCH_RUN, FINISH_RUN, INDEX_BATCH, START_RUN
 from workers.messages import ApplyMessage, BatchMessage, DispatchMessage, FinishMessage, StartMessage
 from workers.names import events_queue, index_queue
@@ -52,7 +53,9 @@ class Sender:
 
     def _put(self, task: str, value: dict[str, Any], queue: str) -> None:
         try:
-            self._app.send_task(task, args=[value], queue=queue, headers={SENT_AT: time.time()}, retry=False)
+            with span(f"send {task}", "producer", messaging__system="celery"):
+                headers = {SENT_AT: time.time(), **carried()}
+                self._app.send_task(task, args=[value], queue=queue, headers=headers, retry=False)
         except (KombuError, OperationalError, OSError) as error:
             raise QueueUnavailable(
                 f"The message could not be put into the queue: {error}.", "Check that Redis runs, and redis_url."

@@ -8,6 +8,8 @@ import warnings
 from celery.platforms import SecurityWarning
 
 from indexer.settings import Settings
+from indexer.telemetry.exposition import exporter
+from indexer.telemetry.tracing import tracing
 from workers.celery_app import create_celery
 from workers.consumer import consumer_with
 from workers.dead_letters import DeadLetters
@@ -28,7 +30,9 @@ def serve(settings: Settings) -> int:
     Raises:
         VitrineError: it cannot start.
     """
-    with worker_runtime(settings) as runtime:
+    traces = tracing("vitrine-worker", settings.otlp_endpoint, settings.otlp_trace_ratio)
+    figures = exporter(settings.worker_metrics_host, settings.worker_metrics_port)
+    with traces, worker_runtime(settings) as runtime, figures as port:
         app = create_celery(settings)
         add_tasks(app, runtime)
         connection = RedisConnection(redis_address(settings))
@@ -47,6 +51,8 @@ def serve(settings: Settings) -> int:
             without_heartbeat=True,
         )
         _log.info("%s takes from %s", runtime.description, ", ".join(queues))
+        if port:
+            _log.info("its figures are at http://%s:%d/metrics", settings.worker_metrics_host, port)
         worker.start()
         app.close()
         connection.close()

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import perf_counter, time
 
-from celery import Celery
+from celery import Celery, Task
+from celery.app.task import Context
 
+from indexer.errors import VitrineError
+from indexer.telemetry import metrics
+from indexer.telemetry.context import of_run
+from indexer.telemetry.tracing import TRACE_HEADERS, span
 from workers.celery_app import (
     APPLY_EVENTS,
     DELETE_PRODUCT,
@@ -17,6 +23,7 @@ from workers.celery_app import (
     UPSERT_PRODUCT,
 )
 from workers.runtime import WorkerRuntime
+from workers.sender import SENT_AT
 
 
 def add_tasks(app: Celery, runtime: WorkerRuntime) -> None:
@@ -31,13 +38,42 @@ def add_tasks(app: Celery, runtime: WorkerRuntime) -> None:
         UPDATE_PRODUCT_FIELDS: runtime.events.update_fields,
         DELETE_PRODUCT: runtime.events.delete,
     }.items():
-        app.task(_taking_a_message(handle), name=name)
+        app.task(_taking_a_message(name, handle), name=name, bind=True)
 
 
-def _taking_a_message(handle: Callable[[object], None]) -> Callable[[object], None]:
-    """Celery wants a function of its own for each task."""
+def _taking_a_message(name: str, handle: Callable[[object], None]) -> Callable[[Task, object], None]:
+    """Celery wants a function of its own for each task. It goes on with the trace that its message came with."""
 
-    def task(message: object) -> None:
-        handle(message)
+    def task(self: Task, message: object) -> None:
+        start_s = perf_counter()
+        try:
+            with (
+                of_run(_run_of(message)),
+                span(name, "consumer", carrier=_carrier(self.request), messaging__system="celery") as traced,
+            ):
+                waited_s = _waited_s(self.request)
+                traced.note("vitrine.waited_s", round(waited_s, 6))
+                metrics.TASK_WAIT_SECONDS.labels(name).observe(waited_s)
+                handle(message)
+        except VitrineError as error:
+            metrics.failed("task", error.code)
+            raise
+        finally:
+            metrics.TASK_SECONDS.labels(name).observe(perf_counter() - start_s)
 
     return task
+
+
+def _carrier(request: Context) -> dict[str, str]:
+    found = {name: request.get(name) for name in TRACE_HEADERS}
+    return {name: value for name, value in found.items() if isinstance(value, str)}
+
+
+def _waited_s(request: Context) -> float:
+    sent_at = request.get(SENT_AT)
+    return max(0.0, time() - sent_at) if isinstance(sent_at, int | float) else 0.0
+
+
+def _run_of(message: object) -> str:
+    run_id = message.get("run_id", "") if isinstance(message, dict) else ""
+    return run_id if isinstance(run_id, str) else ""

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from indexer.errors import EventsUnavailable, QueueUnavailable
+from indexer.indexing.dispatcher import QueueStatus
 from indexer.ledger.port import RunState
-from indexer.requests.port import RequestState, RunOrder, RunRequest
+from indexer.requests.port import RequestState, RunOrder, RunRequest, queued_requests
 from indexer.settings import Settings
 from workers.attendance import Attendance
 from workers.batch_board import BatchBoard
 from workers.celery_app import create_celery
 from workers.messages import ApplyMessage
-from workers.names import of_tenant, right
+from workers.names import OPEN_REQUESTS, of_tenant, right
 from workers.redis_connection import RedisConnection, redis_address
 from workers.redis_ledger import RedisLedger
 from workers.requests import RunRequests, is_ended
@@ -76,6 +77,12 @@ class RedisWorkQueue:
     def requests(self, limit: int = 20, tenant: str = "") -> Sequence[RunRequest]:
         """See ``WorkQueue``."""
         return [self._as_it_is(request) for request in self._requests.latest(limit, tenant)]
+
+    def waiting(self) -> Sequence[QueueStatus]:
+        """See ``WorkQueue``; Celery's queues, the dead letters, and runs that were asked for."""
+        depth, first = int(self._redis.call("SCARD", OPEN_REQUESTS)), self._requests.next_open()
+        oldest = self._requests.get(first).requested_at if first else None
+        return [*self._attendance.queues(), queued_requests(depth, oldest)]
 
     def close(self) -> None:
         """See ``WorkQueue``."""

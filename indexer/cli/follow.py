@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
 from typing import Any
@@ -19,7 +20,9 @@ from indexer.cli.flags import add_settings_flags, settings_of
 from indexer.errors import ConfigurationError, StoreLocked
 from indexer.settings import Settings
 from indexer.store.writer_lock import WriterLock
+from indexer.telemetry.logs import start_logging, writes_json
 
+_log = logging.getLogger(__name__)
 _LOCKED_RETRY_S = 1.0
 
 
@@ -39,6 +42,9 @@ def add_command(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs ``follow``."""
     settings = settings_of(arguments).settings
+    start_logging("indexer", settings.log_format)
+    _log.setLevel(logging.INFO)
+    say = _log_it if writes_json(settings.log_format) else _say
     if settings.dispatcher != "inline":
         raise ConfigurationError(
             "With the dispatcher celery the workers apply events.", "Start python -m workers instead of this."
@@ -48,19 +54,19 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.attached:
             threading.Thread(target=_stop_at_end_of_input, name="attached", daemon=True).start()
         with suppress(_Stopped):
-            _follow(settings, stop)
+            _follow(settings, stop, say)
     return DONE
 
 
-def _follow(settings: Settings, stop: threading.Event) -> None:
+def _follow(settings: Settings, stop: threading.Event, say: Callable[[str], None]) -> None:
     with ExitStack() as stack:
-        stack.callback(_only_follower(settings, stop).release)
-        follower = stack.enter_context(bootstrap.following(settings, _say))
-        _say("following")
+        stack.callback(_only_follower(settings, stop, say).release)
+        follower = stack.enter_context(bootstrap.following(settings, say))
+        say("following")
         follower.run(stop)
 
 
-def _only_follower(settings: Settings, stop: threading.Event) -> WriterLock:
+def _only_follower(settings: Settings, stop: threading.Event, say: Callable[[str], None]) -> WriterLock:
     """The lock of the one process that takes requests of a data folder; waits for it."""
     said = ""
     while True:
@@ -69,7 +75,7 @@ def _only_follower(settings: Settings, stop: threading.Event) -> WriterLock:
         except StoreLocked as error:
             if error.reason != said:
                 said = error.reason
-                _say(f"Waiting: another indexer process follows. {error.reason}")
+                say(f"Waiting: another indexer process follows. {error.reason}")
             if stop.wait(_LOCKED_RETRY_S):
                 raise _Stopped from None
 
@@ -98,6 +104,10 @@ def _stop_at_end_of_input() -> None:
     while os.read(sys.stdin.fileno(), 4096):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _log_it(sentence: str) -> None:
+    _log.info("%s", sentence)
 
 
 def _say(sentence: str) -> None:

@@ -45,12 +45,14 @@ class QueueStatus:
         depth: messages that wait.
         oldest_age_s: how long the oldest of them has waited, 0 for an empty queue.
         workers: live processes that take from it.
+        has_workers: whether it is one that workers take from, rather than a list.
     """
 
     name: str
     depth: int
     oldest_age_s: float
     workers: int
+    has_workers: bool = True
 
 
 class Dispatcher(Protocol):

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Protocol
+
+from indexer.indexing.dispatcher import QueueStatus
+
+REQUESTS_QUEUE = "requests"
+"""Name under which runs that were asked for, and have not begun, are counted among the queues."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,21 @@ class WorkQueue(Protocol):
         """The latest requests of a tenant, or of none, newest first."""
         ...
 
+    def waiting(self) -> Sequence[QueueStatus]:
+        """What waits for whoever indexes, of all tenants, by queue."""
+        ...
+
     def close(self) -> None:
         """Releases files and connections."""
         ...
+
+
+def queued_requests(depth: int, oldest: datetime | None) -> QueueStatus:
+    """Runs that were asked for and have not begun, as a queue.
+
+    Args:
+        depth: how many.
+        oldest: when the first of them was asked for, UTC; None if there is none.
+    """
+    age_s = 0.0 if oldest is None else max(0.0, (datetime.now(UTC) - oldest).total_seconds())
+    return QueueStatus(REQUESTS_QUEUE, depth, age_s, 0, has_workers=False)

@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from indexer.errors import EventsUnavailable, RunNotFound
+from indexer.indexing.dispatcher import QueueStatus
 from indexer.ledger.port import new_run_id
-from indexer.requests.port import RequestState, RunOrder, RunRequest
+from indexer.requests.port import RequestState, RunOrder, RunRequest, queued_requests
 from indexer.sqlite_file import FileKind, SqliteFile
 
 _SCHEMA = """
@@ -73,6 +74,14 @@ class SqliteWorkQueue:
                 (RequestState.RUNNING, RequestState.QUEUED),
             ).fetchone()
         return _request(row) if row else None
+
+    def waiting(self) -> Sequence[QueueStatus]:
+        """See ``WorkQueue``."""
+        with self._file.using() as db:
+            depth, oldest = db.execute(
+                "SELECT COUNT(*), MIN(requested_at) FROM requests WHERE state = ?", (RequestState.QUEUED,)
+            ).fetchone()
+        return [queued_requests(depth, None if oldest is None else datetime.fromisoformat(oldest))]
 
     def begin(self, request_id: str) -> int:
         """Records that a request is begun once more; returns how often it was since it last got any further."""

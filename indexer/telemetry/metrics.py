@@ -17,10 +17,16 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-REGISTRY = CollectorRegistry()
-"""Of this process; not prometheus_client's global one, so that nothing else writes into ours."""
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, which nobody reads
+def _registry() -> CollectorRegistry:
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, which nobody reads
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    return registry
+
+
+REGISTRY = _registry()
+"""Of this process; not prometheus_client's global one, so that nothing else writes into ours."""
 
 _REQUEST_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _STAGE_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -89,19 +95,23 @@ EVENT_LAG_SECONDS = _histogram(
     "vitrine_event_lag_seconds", "From an event's receipt to the product's being searchable so.", _LAG_BUCKETS_S
 )
 
+# tasks of workers
+TASK_SECONDS = _histogram("vitrine_task_duration_seconds", "Messages that a worker handled.", _BATCH_BUCKETS_S, "task")
+TASK_WAIT_SECONDS = _histogram(
+    "vitrine_task_wait_seconds", "From a message's sending to its being taken.", _LAG_BUCKETS_S, "task"
+)
+
 # guards
 BREAKER_STATE = _gauge("vitrine_breaker_state", "Circuit breaker: 0 closed, 1 half open, 2 open.", "part")
 BREAKER_OPENED = _counter("vitrine_breaker_opened_total", "Times that a circuit breaker opened.", "part")
 DECODER_FAILURES = _counter("vitrine_decoder_failures_total", "Decoder processes that were lost.", "reason")
-
-ProcessCollector(registry=REGISTRY)
 
 
 def failed(part: str, code: str) -> None:
     """Counts a failure.
 
     Args:
-        part: ``api``, ``store``, ``model``, ``feed``, ``events``: a word of the program's.
+        part: ``api``, ``store``, ``model``, ``feed``, ``events``, ``task``: a word of the program's.
         code: of the error tree, or of ``search_api.problems``; never a text.
     """
     FAILURES.labels(part, code).inc()

@@ -13,10 +13,10 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from indexer.errors import VitrineError
+from indexer.telemetry.context import current_request_id
 from search_api import access
 from search_api.audit import AuditEntry, AuditLog
 from search_api.problems import STATUS_BY_ERROR
-from search_api.request_ids import current_request_id
 from search_api.routes.scopes import ScopedRoute
 
 _TARGET_KEY = "audit_target"

@@ -30,8 +30,8 @@ from indexer.points import Vectors
 from indexer.settings import Settings, load_settings
 from indexer.spaces import EmbeddingSpace
 from indexer.store.edge_store import EdgeStore
+from indexer.telemetry.logs import OfWork
 from search_api.app import create_app
-from search_api.request_ids import log_handler
 from search_api.security_headers import HEADERS
 from tests.embedders import Wrapped
 from tests.pictures import DrawnCatalog, catalog_row, draw_catalog, drawn_picture, encoded, write_feed
@@ -385,10 +385,9 @@ def test_what_is_logged_for_a_request_ends_with_its_id(data_dir: Path, tiny_embe
         raise RuntimeError("inside")
 
     lines = io.StringIO()
-    handler = log_handler()
-    assert isinstance(handler, logging.StreamHandler)
-    handler.setStream(lines)
-    handler.setFormatter(logging.Formatter("%(name)s: %(message)s%(of_request)s"))
+    handler = logging.StreamHandler(lines)
+    handler.addFilter(OfWork())
+    handler.setFormatter(logging.Formatter("%(name)s: %(message)s%(of_work)s"))
     logging.getLogger().addHandler(handler)
     try:
         with served(app) as client:
