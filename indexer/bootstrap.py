@@ -20,6 +20,8 @@ from indexer.events.follow import Follower, FollowOptions
 from indexer.events.overlay import EventOverlay
 from indexer.events.port import EventLog
 from indexer.events.retries import RetryPace
+from indexer.images.decoder import Decoder, InProcessDecoder
+from indexer.images.decoder_processes import DecoderProcesses
 from indexer.images.download import RemoteImages
 from indexer.images.source import ImagesByReference, LocalImages
 from indexer.indexing.dispatcher import Dispatcher, QueueStatus
@@ -89,6 +91,13 @@ def open_embedder(settings: Settings) -> Embedder:
     return load_embedder(settings.model_choice())
 
 
+def open_decoder(settings: Settings) -> Decoder:
+    """What decodes pictures; a context manager, whose processes start with its block."""
+    if settings.decode_in == "threads":
+        return InProcessDecoder(settings.image_limits())
+    return DecoderProcesses(settings.image_limits(), settings.process_options())
+
+
 def open_detector(settings: Settings) -> RegionFinder:
     """The detector that finds objects in photos, instead of the model's own patches; takes seconds.
 
@@ -129,7 +138,7 @@ def tuning(settings: Settings, feed: Path | None, pictures: int) -> Iterator[Tun
             sample = drawn_sample(prepare, size_px)
         else:
             source = ImagesByReference(LocalImages(settings.image_limits()), remote)
-            how = Preparation(source, settings.image_limits(), prepare, size_px)
+            how = Preparation(source, stack.enter_context(open_decoder(settings)), prepare, size_px)
             sample = catalog_sample(feed, how, pictures=pictures, default_currency=settings.default_currency)
         yield Tuning(opened.builder, opened.records, sample, ways_here(opened.device), opened.builder.batch_size)
 
@@ -214,6 +223,7 @@ def indexing(settings: Settings, before_model: Check | None = None) -> Iterator[
         stack.callback(store.close)
         if before_model:
             before_model()
+        decoder = stack.enter_context(open_decoder(settings))
         embedder = open_embedder(settings)
         remote = RemoteImages(settings.image_limits(), settings.download_limits())
         stack.callback(remote.close)
@@ -222,13 +232,13 @@ def indexing(settings: Settings, before_model: Check | None = None) -> Iterator[
             IndexPipeline(
                 embedder,
                 source,
-                settings.image_limits(),
+                decoder,
                 image_threads=settings.image_thread_count(),
                 downloads=settings.download_connections,
                 events=lambda tenant: EventOverlay(events.of(tenant)),
             )
         )
-        pictures = Pictures(embedder, source, settings.image_limits())
+        pictures = Pictures(embedder, source, decoder)
         calibrator = Calibrator(store, pictures, automatic=settings.calibrate)
         yield IndexParts(embedder, store, ledger, pipeline, settings.alias_catalog, settings.writer_wait_s, calibrator)
 
@@ -325,6 +335,7 @@ def _applier(events: EventLog, parts: IndexParts, settings: Settings) -> EventAp
 def _golden(queries: Sequence[LabelledQuery], settings: Settings, old: Settings, parts: IndexParts) -> Iterator[Golden]:
     """The queries with the index that serves now: in the new model's space, else in the old model's."""
     with ExitStack() as stack:
+        decoder = stack.enter_context(open_decoder(settings))
         models: list[Callable[[], Embedder]] = [lambda: parts.embedder]
         if old != settings:
             models.append(lambda: open_embedder(old))
@@ -334,6 +345,6 @@ def _golden(queries: Sequence[LabelledQuery], settings: Settings, old: Settings,
             if current:
                 reader = parts.store.collection_reader(current)
                 stack.callback(reader.close)
-                yield Golden(queries, settings.image_limits(), served, reader)
+                yield Golden(queries, decoder, served, reader)
                 return
-        yield Golden(queries, settings.image_limits())
+        yield Golden(queries, decoder)
