@@ -6,7 +6,7 @@ DEMO := .demo
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast fuzz fuzz-api lint format openapi bench screenshots up down workers constraints clean
+.PHONY: help install demo test test-fast fuzz fuzz-api lint format openapi bench soak chaos screenshots up down workers constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,12 @@ openapi: install ## write docs/openapi.json; refused where programs would break,
 
 bench: install ## measure against alternatives, ten minutes; BENCH=full: peers, more models, a million vectors too
 	$(BIN)/python -m benchmarks
+
+soak: install ## load the API for SECONDS=600, hostile queries and reindexes included, then twice its capacity
+	$(BIN)/python -m benchmarks.soak $(if $(SECONDS),--seconds $(SECONDS)) $(if $(JSON),--json $(JSON))
+
+chaos: install ## kill -9 each process at random moments for ROUNDS=50 rounds, and check after each what must hold
+	$(BIN)/python -m tests.chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED))
 
 screenshots: install ## take pictures of the page anew, into docs/screenshots
 	$(BIN)/python -m tests.e2e.screenshots

@@ -13,7 +13,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-_LASTING_S = 0.5
+_LASTING_S = 0.25
+"""Of a queue, from which on it is no burst; or so many times what a query takes alone, if that is longer."""
+_LASTING_TIMES = 5
 _REMEMBERED_S = 1.0
 _SMOOTHING = 0.1
 
@@ -74,7 +76,7 @@ class Admission:
     def enter(self) -> Ticket | None:
         """Lets a query in, if there is a place for it."""
         now_s = self._clock_s()
-        if self._under_way < 2 and now_s - self._refused_s > _LASTING_S:
+        if self._under_way < 2 and now_s - self._refused_s > self._lasting_s():
             self._crowded_since_s = math.inf
         if self._under_way >= self._limits.places or self._takes_too_long(now_s):
             self._refused_s = now_s
@@ -102,6 +104,9 @@ class Admission:
         self._counted_from_s = now_s
 
     def _takes_too_long(self, now_s: float) -> bool:
-        if not self._limits.slowdown or not self._alone_s or now_s - self._crowded_since_s < _LASTING_S:
+        if not self._limits.slowdown or not self._alone_s or now_s - self._crowded_since_s < self._lasting_s():
             return False
         return self.expected_s() > self._limits.slowdown * self._alone_s
+
+    def _lasting_s(self) -> float:
+        return max(_LASTING_S, _LASTING_TIMES * self._alone_s)

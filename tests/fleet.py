@@ -49,6 +49,10 @@ class RunningFleet:
         """A worker process; it may not have joined yet."""
         return self._start(module, flags, f"worker-{len(self.processes)}.log")
 
+    def start_api(self, port: int) -> ForkedProgram:
+        """The search API; it may not answer yet."""
+        return self._start("search_api", ("--port", str(port)), f"api-{len(self.processes)}.log")
+
     def start_indexer(self, *arguments: str | Path) -> ForkedProgram:
         """``python -m indexer`` in the background."""
         return self._start("indexer", arguments, f"index-{len(self.processes)}.log")

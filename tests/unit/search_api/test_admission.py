@@ -90,7 +90,7 @@ def test_below_its_capacity_nobody_is_refused() -> None:
         if number % 10 < 7:
             lane.come()
         if number % 50 == 0:  # and a few at once now and then
-            for _ in range(8):
+            for _ in range(5):
                 lane.come()
         lane.work()
     assert lane.refused == 0

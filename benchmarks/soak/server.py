@@ -1,0 +1,189 @@
+"""The server that is asked: a real process over the sample catalog, reindexed while it answers, its memory watched."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import psutil  # type: ignore[import-untyped]
+
+from indexer.demo.catalog import FEED, write_sample_catalog
+from indexer.embedding.choice import DEMO_MODEL
+from tests.processes import REPOSITORY, free_port, program_environment
+
+_START_S = 120.0
+_REINDEX_S = 280.0
+_PAUSE_S = 2.0
+_SAMPLE_S = 1.0
+_LOAD_OF_ALL = {
+    # all clients are of one address here, which in a shop they are not
+    "VITRINE_ADDRESS_REQUESTS_PER_S": "0",
+    "VITRINE_ADDRESS_CONCURRENCY": "0",
+    "VITRINE_ADDRESS_CONNECTIONS": "500",
+}
+
+
+@dataclass(slots=True)
+class Reindexes:
+    """What became of them."""
+
+    done: int = 0
+    failures: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryTrend:
+    """Private memory of the server and its own processes.
+
+    Attributes:
+        slope_mb_per_min: the median of the slopes between all pairs of samples (Theil and Sen), which single jumps do
+            not move; of the second half of the time, as caches and pools fill in the first.
+        first_mb, last_mb: medians of the first and the last tenth of these samples.
+    """
+
+    slope_mb_per_min: float
+    first_mb: float
+    last_mb: float
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Runs, and is ready."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    folder: Path
+
+    def log(self) -> str:
+        """What it said."""
+        return (self.folder / "server.log").read_text("utf-8", errors="replace")
+
+
+def prepare(folder: Path) -> Path:
+    """Draws the sample catalog and indexes it, if that was not done before; returns its folder."""
+    catalog = folder / "catalog"
+    write_sample_catalog(catalog, progress=lambda _done, _all: None)
+    _run("indexer", ["index", str(catalog / FEED), *_flags(folder)])
+    return catalog
+
+
+@contextmanager
+def running_server(folder: Path) -> Iterator[Server]:
+    """From ready until the end of the block."""
+    port = free_port()
+    command = [sys.executable, "-m", "search_api", "--port", str(port), *_flags(folder)]
+    with (folder / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            command, cwd=REPOSITORY, env=program_environment() | _LOAD_OF_ALL, stdout=subprocess.DEVNULL, stderr=log
+        )
+    server = Server(f"http://127.0.0.1:{port}", process, folder)
+    try:
+        deadline_s = time.monotonic() + _START_S
+        while not _is_ready(server):
+            if process.poll() is not None or time.monotonic() > deadline_s:
+                raise RuntimeError(f"The server did not become ready: {server.log()[-2000:]}")
+            time.sleep(0.1)
+        yield server
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+@contextmanager
+def reindexing(folder: Path, catalog: Path) -> Iterator[Reindexes]:
+    """Reindexes the catalog again and again, pruning what is left, until the block ends."""
+    seen, stop = Reindexes(), threading.Event()
+
+    def work() -> None:
+        while not stop.is_set():
+            try:
+                _run("indexer", ["reindex", str(catalog / FEED), *_flags(folder)])
+                _run("indexer", ["prune", *_flags(folder)])
+                seen.done += 1
+            except (RuntimeError, subprocess.TimeoutExpired) as error:
+                seen.failures.append(str(error)[-500:])
+            stop.wait(_PAUSE_S)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        stop.set()
+        thread.join()
+
+
+@contextmanager
+def watched_memory(server: Server) -> Iterator[list[tuple[float, float]]]:
+    """Samples of seconds and MB, until the block ends."""
+    samples: list[tuple[float, float]] = []
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.wait(_SAMPLE_S):
+            with suppress(psutil.Error, OSError):
+                samples.append((time.monotonic(), private_mb(server.process.pid)))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield samples
+    finally:
+        stop.set()
+        thread.join()
+
+
+def private_mb(pid: int) -> float:
+    """Memory of a process and its children that is theirs alone; files that they map are not counted."""
+    root = psutil.Process(pid)
+    return sum(_private_bytes(process.pid) for process in [root, *root.children(recursive=True)]) / 1e6
+
+
+def trend(samples: Sequence[tuple[float, float]]) -> MemoryTrend:
+    """Of the second half of the samples; at least four."""
+    later = np.array(samples[len(samples) // 2 :])
+    seconds, megabytes = later[:, 0], later[:, 1]
+    first, second = np.triu_indices(len(later), k=1)
+    slopes = (megabytes[second] - megabytes[first]) / (seconds[second] - seconds[first])
+    tenth = max(1, len(later) // 10)
+    ends = float(np.median(megabytes[:tenth])), float(np.median(megabytes[-tenth:]))
+    return MemoryTrend(float(np.median(slopes)) * 60, *ends)
+
+
+def _private_bytes(pid: int) -> int:
+    if sys.platform == "linux":
+        for line in Path(f"/proc/{pid}/status").read_text("utf-8").splitlines():
+            if line.startswith("RssAnon:"):
+                return int(line.split()[1]) * 1024
+    return int(psutil.Process(pid).memory_info().rss)
+
+
+def _flags(folder: Path) -> list[str]:
+    return ["--data-dir", str(folder / "data"), "--model", DEMO_MODEL]
+
+
+def _run(module: str, arguments: Sequence[str]) -> None:
+    command = [sys.executable, "-m", module, *arguments]
+    environment = program_environment() | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=_REINDEX_S, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(arguments[:1])} ended with {done.returncode}: {done.stderr[-1000:]}")
+
+
+def _is_ready(server: Server) -> bool:
+    try:
+        with urllib.request.urlopen(f"{server.url}/readyz", timeout=5):  # noqa: S310
+            return True
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return False
