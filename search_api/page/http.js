@@ -13,7 +13,7 @@ export class Problem extends Error {
 
   /** Whether the same request may succeed later with nothing changed. */
   get passes() {
-    return this.status === 503 || this.code === "unreachable";
+    return this.status === 503 || this.status === 429 || this.code === "unreachable";
   }
 }
 

@@ -17,9 +17,11 @@ const PROBLEMS = {
   filter_invalid: ["problemFilter", "clear"],
   product_not_found: ["problemGone", "none"],
   overloaded: ["problemBusy", "retry"],
+  rate_limited: ["problemBusy", "retry"],
+  too_many_at_once: ["problemBusy", "retry"],
   unreachable: ["problemOffline", "retry"],
 };
-const ICONS = { unreachable: "offline", overloaded: "wait", model_loading: "wait" };
+const ICONS = { unreachable: "offline", overloaded: "wait", rate_limited: "wait", too_many_at_once: "wait", model_loading: "wait" };
 
 /** Title, remedy and icon of a problem, by its code. */
 export function explained(problem) {

@@ -443,12 +443,21 @@ def test_server_that_hangs_up_on_a_large_file(open_page: PageOpener, watch: Watc
     expect(page.get_by_role("alert")).to_contain_text("“huge.jpg” takes 25 MB")
 
 
-def test_server_that_is_not_ready_is_waited_for(open_page: PageOpener, watch: Watch) -> None:
-    watch.expected_failures = {"503"}
+@pytest.mark.parametrize(
+    ("status", "code", "heading"),
+    [
+        (503, "model_loading", "The search is getting ready"),
+        (429, "rate_limited", "Many people are searching right now"),
+    ],
+)
+def test_server_that_cannot_answer_now_is_waited_for(
+    open_page: PageOpener, watch: Watch, status: int, code: str, heading: str
+) -> None:
+    watch.expected_failures = {str(status)}
     page = open_page()
-    problem = {"code": "model_loading", "detail": "The model is still being loaded.", "status": 503}
+    problem = {"code": code, "detail": "It is not the time for it.", "status": status}
     refusal: dict[str, Any] = {
-        "status": 503,
+        "status": status,
         "body": json.dumps(problem),
         "content_type": "application/problem+json",
         "headers": {"Retry-After": "1"},
@@ -465,8 +474,8 @@ def test_server_that_is_not_ready_is_waited_for(open_page: PageOpener, watch: Wa
     page.route(re.compile(r"/v1/search$|/readyz$"), refuse_twice)
     page.locator("#words").fill("mug")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("alert").get_by_role("heading")).to_have_text("The search is getting ready")
-    expect(page.get_by_role("alert")).to_contain_text("The model is still being loaded.")
+    expect(page.get_by_role("alert").get_by_role("heading")).to_have_text(heading)
+    expect(page.get_by_role("alert")).to_contain_text("It is not the time for it.")
     expect(page.locator("#grid .card")).to_have_count(_PAGE_SIZE)
     expect(page.get_by_role("alert").get_by_role("heading")).to_have_count(0)
     assert [url.rsplit("/", 1)[1] for url in asked][:4] == ["search", "readyz", "readyz", "search"]
