@@ -35,7 +35,7 @@ def without_counting() -> Iterator[None]:
         for kind, name, _ in kept:
             setattr(kind, name, lambda *_: None)
         for kind in (Counter, Gauge, Histogram):
-            kind.labels = lambda self, *_: self  # type: ignore[method-assign,assignment]
+            setattr(kind, "labels", lambda self, *_: self)  # noqa: B010 - a method of theirs, for a moment
         yield
     finally:
         for kind, name, method in kept:
@@ -47,9 +47,8 @@ def without_counting() -> Iterator[None]:
 
 async def measure(data_dir: str) -> None:
     """Prints medians of both, and of the differences of pairs with a 95 % interval."""
-    flags = {"data_dir": data_dir, "model": DEMO_MODEL, "rate_per_address": 0, "rate_per_key": 0}
-    known = {name: value for name, value in flags.items() if name in {"data_dir", "model"}}
-    app = create_app(load_settings(known, environment={}).settings)
+    flags = {"data_dir": data_dir, "model": DEMO_MODEL, "address_requests_per_s": 0}
+    app = create_app(load_settings(flags, environment={}).settings)
     transport = httpx.ASGITransport(app=app)
     async with (
         app.router.lifespan_context(app),
@@ -80,7 +79,9 @@ async def measure(data_dir: str) -> None:
     query_us = statistics.median(plain) * 1e6
     cost_us = statistics.median(differences_us)
     print(f"query {query_us:.0f} us; counting {cost_us:.1f} us ({medians_us[25]:.1f} to {medians_us[974]:.1f})")
-    print(f"that is {cost_us / query_us:.2%} of it ({medians_us[25] / query_us:.2%} to {medians_us[974] / query_us:.2%})")
+    print(
+        f"that is {cost_us / query_us:.2%} of it ({medians_us[25] / query_us:.2%} to {medians_us[974] / query_us:.2%})"
+    )
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from indexer import bootstrap
 from indexer.errors import EmbedderError
+from indexer.events.logs import EventLogs
 from indexer.events.port import EventLog
 from indexer.indexing.dispatcher import QueueStatus
 from indexer.requests.port import WorkQueue
@@ -17,7 +18,7 @@ from indexer.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class EventBacklog:
-    """Events that are not searchable yet.
+    """Events that are not searchable yet, of all tenants.
 
     Attributes:
         behind: changes of states; a product that changed twice counts twice.
@@ -49,7 +50,7 @@ class Backlog:
         self._settings = settings
         self._alias_name = alias_name
         self._lock = threading.Lock()
-        self._opened: tuple[EventLog, WorkQueue] | None = None
+        self._opened: tuple[EventLogs, WorkQueue] | None = None
 
     def read(self) -> Waiting:
         """What waits now; blocks.
@@ -61,10 +62,10 @@ class Backlog:
             return Waiting((), None)  # nothing was ever asked for, and nobody follows
         with self._lock:
             if self._opened is None:
-                log = bootstrap.open_event_log(self._settings)
-                self._opened = log, bootstrap.open_work_queue(self._settings)
-            log, work = self._opened
-        return Waiting(work.waiting(), self._events(log))
+                logs = bootstrap.open_event_logs(self._settings)
+                self._opened = logs, bootstrap.open_work_queue(self._settings)
+            logs, work = self._opened
+        return Waiting(work.waiting(), self._events(logs))
 
     def close(self) -> None:
         """Releases files and connections."""
@@ -73,13 +74,19 @@ class Backlog:
                 part.close()
             self._opened = None
 
-    def _events(self, log: EventLog) -> EventBacklog | None:
+    def _events(self, logs: EventLogs) -> EventBacklog | None:
         try:
-            applied = log.applied(self._alias_name()).sequence
+            alias = self._alias_name()
         except EmbedderError:
             return None
-        oldest = next(iter(log.since(applied, 1)), None)
-        if oldest is None or oldest.appended_at is None:
-            return EventBacklog(0, 0.0)
-        age_s = (datetime.now(UTC) - oldest.appended_at).total_seconds()
-        return EventBacklog(log.position() - applied, max(0.0, age_s))
+        found = [_behind(logs.of(tenant), alias) for tenant in dict.fromkeys(("", *logs.tenants()))]
+        return EventBacklog(sum(log.behind for log in found), max(log.oldest_age_s for log in found))
+
+
+def _behind(log: EventLog, alias: str) -> EventBacklog:
+    applied = log.applied(alias).sequence
+    oldest = next(iter(log.since(applied, 1)), None)
+    if oldest is None or oldest.appended_at is None:
+        return EventBacklog(0, 0.0)
+    age_s = (datetime.now(UTC) - oldest.appended_at).total_seconds()
+    return EventBacklog(log.position() - applied, max(0.0, age_s))
