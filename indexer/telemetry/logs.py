@@ -15,6 +15,8 @@ from indexer.telemetry.tracing import current_trace_id
 LogFormat: TypeAlias = Literal["auto", "json", "text"]
 
 TEXT = "%(levelname)s %(name)s: %(message)s%(of_work)s"
+_LINE_ENDS = {ord(end): f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"}
+"""What some readers end a line at, and JSON leaves as it is."""
 _ACCESS = "uvicorn.access"
 _ACCESS_FIELDS = ("client", "method", "path", "http_version", "status")
 
@@ -59,7 +61,7 @@ class JsonLines(logging.Formatter):
         line |= _access_fields(record)
         if record.exc_info and record.exc_info[0] is not None:
             line["error"] = {"type": record.exc_info[0].__name__, "stack": self.formatException(record.exc_info)}
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return json.dumps(line, ensure_ascii=False, default=str).translate(_LINE_ENDS)
 
 
 def writes_json(log_format: LogFormat, stream: TextIO | None = None) -> bool:
