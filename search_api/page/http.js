@@ -17,8 +17,26 @@ export class Problem extends Error {
   }
 }
 
-/** The JSON that the server answers; a `Problem` for every other answer, and for none. */
-export async function request(path, { signal, ...options }) {
+let askForKey = async () => false;
+
+/** Says how to ask for a key when the server wants one: `ask` resolves to whether there is one now. */
+export function onKeyWanted(ask) {
+  askForKey = ask;
+}
+
+/** As `send`; where the server wants a key, it is asked for, and the request made again. */
+export async function request(path, options) {
+  for (;;) {
+    try {
+      return await send(path, options);
+    } catch (error) {
+      if (error.code !== "key_required" || !(await askForKey())) throw error;
+    }
+  }
+}
+
+/** The JSON that the server answers, null if it answers nothing; a `Problem` for every other answer, and for none. */
+export async function send(path, { signal, ...options }) {
   signal.throwIfAborted();
   const timeout = new AbortController();
   const timer = setTimeout(() => timeout.abort(), TIMEOUT_MS);
@@ -26,7 +44,7 @@ export async function request(path, { signal, ...options }) {
   signal.addEventListener("abort", stop);
   try {
     const response = await fetch(path, { ...options, signal: timeout.signal });
-    if (response.ok) return await response.json();
+    if (response.ok) return response.status === 204 ? null : await response.json();
     throw await problemOf(response);
   } catch (error) {
     signal.throwIfAborted();

@@ -7,7 +7,7 @@ import { Details } from "./details.js";
 import { element, picture } from "./elements.js";
 import { Explanation } from "./explain.js";
 import { Sheet } from "./sheet.js";
-import { guarded } from "./http.js";
+import { guarded, onKeyWanted } from "./http.js";
 import { choosePhoto, takePhotos } from "./intake.js";
 import { localize, text } from "./language.js";
 import { keepPhoto, recallPhoto } from "./photo.js";
@@ -15,6 +15,7 @@ import { EMPTY, changed, hasPictures, isEmpty, judged, keyOf, parametersOf, quer
 import { Runs } from "./runs.js";
 import { ALL, Searching } from "./searching.js";
 import { Share } from "./share.js";
+import { SignIn } from "./signin.js";
 
 const EXAMPLES = 8;
 const VIEWS = ["classify", "runs"];
@@ -186,6 +187,8 @@ const details = new Details(byId("details"), { hrefOf: hrefs.product, similarHre
 const explain = new Explanation(byId("explain"), (id) => searching.known.get(id));
 const share = new Share(byId("toast"));
 const runs = new Runs(byId("view-runs"));
+const signIn = new SignIn(byId("sign-in"), byId("sign-out"));
+onKeyWanted(() => signIn.ask());
 const classify = new Classify(byId("view-classify"), {
   onLabels: (labels) => {
     history.replaceState(history.state, "", addressOf(new URLSearchParams({ view: "classify", labels })));

@@ -19,6 +19,8 @@ const PROBLEMS = {
   overloaded: ["problemBusy", "retry"],
   rate_limited: ["problemBusy", "retry"],
   too_many_at_once: ["problemBusy", "retry"],
+  key_required: ["problemKey", "retry"],
+  scope_missing: ["problemScope", "none"],
   unreachable: ["problemOffline", "retry"],
 };
 const ICONS = { unreachable: "offline", overloaded: "wait", rate_limited: "wait", too_many_at_once: "wait", model_loading: "wait" };

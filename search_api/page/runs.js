@@ -99,11 +99,12 @@ export class Runs {
   refused(problem) {
     if (problem.status === 401 || problem.status === 403) {
       // a wrong key is forgotten at once; where the server has none, no key would help
+      const isOff = problem.code === "admin_disabled";
       this.key = "";
       this.list.replaceChildren();
-      this.form.hidden = problem.status === 403;
+      this.form.hidden = isOff;
       this.leave.hidden = true;
-      this.say(text(problem.status === 403 ? "adminOff" : "adminWrongKey"));
+      this.say(text(isOff ? "adminOff" : "adminWrongKey"));
       this.field.focus();
       return;
     }

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 
 PRODUCTS = 60
+_AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
 _FAILURE = re.compile(r"Failed to load resource: (?:the server responded with a status of (\d+)|net::(\w+))")
 
 ADMIN_KEY = "correct horse"
@@ -104,7 +106,7 @@ class PageOpener:
         return page
 
     def close(self) -> None:
-        """Closes all pages. What a test's interceptors still do for them is let go of, or it would fail a later test."""
+        """Closes all pages; what a test's interceptors still do for them is let go of: it would fail a later test."""
         for context in self._contexts:
             for page in context.pages:
                 page.unroute_all(behavior="ignoreErrors")
@@ -114,6 +116,18 @@ class PageOpener:
 def product_ids(page: Page) -> list[str]:
     """Ids of the products in the results, in order."""
     return [card.get_attribute("data-product") or "" for card in page.locator("#grid .card").all()]
+
+
+def serious_findings(page: Page) -> list[str]:
+    """Serious and critical findings of axe-core."""
+    page.evaluate(_AXE)
+    found: dict[str, Any] = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+    return [
+        f"{item['id']}: {node['html'][:120]} {node.get('failureSummary', '')[:300]}"
+        for item in found["violations"]
+        if item["impact"] in {"serious", "critical"}
+        for node in item["nodes"]
+    ]
 
 
 def choose_photo(page: Page, file: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -50,11 +51,17 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> DrawnCatalog:
 
 
 @pytest.fixture(scope="session")
-def api(shop: DrawnCatalog, tiny_model: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApi]:
-    """The API over the drawn catalog, in a process of its own."""
-    data_dir = tmp_path_factory.mktemp("data")
-    indexed = run_indexer("index", shop.feed, "--model", tiny_model, "--data-dir", data_dir)
+def data_dir(shop: DrawnCatalog, tiny_model: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The drawn catalog, indexed."""
+    folder = tmp_path_factory.mktemp("data")
+    indexed = run_indexer("index", shop.feed, "--model", tiny_model, "--data-dir", folder)
     assert indexed.returncode == DONE_WITH_FAILURES, indexed.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def api(data_dir: Path, tiny_model: str) -> Iterator[RunningApi]:
+    """The API over the drawn catalog, in a process of its own."""
     with running_api(data_dir, "--model", tiny_model, "--admin-key", ADMIN_KEY) as running:
         yield running
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-from importlib.resources import files
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.browsing import ADMIN_KEY, PageOpener, Watch
+from tests.e2e.browsing import ADMIN_KEY, PageOpener, Watch, serious_findings
 from tests.pictures import DrawnCatalog
 
-_AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
 _NARROW = (360, 740)
 _FORBIDDEN = """() => {
     const seen = new Set();
@@ -93,18 +90,6 @@ def test_index_runs(open_page: PageOpener, watch: Watch) -> None:
 # ---- every view
 
 
-def _findings(page: Page) -> list[str]:
-    """Serious and critical findings of axe-core."""
-    page.evaluate(_AXE)
-    found: dict[str, Any] = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
-    return [
-        f"{item['id']}: {node['html'][:120]} {node.get('failureSummary', '')[:300]}"
-        for item in found["violations"]
-        if item["impact"] in {"serious", "critical"}
-        for node in item["nodes"]
-    ]
-
-
 def _overflow(page: Page) -> int:
     width: int = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     return width
@@ -112,7 +97,7 @@ def _overflow(page: Page) -> int:
 
 def _checked(page: Page) -> None:
     page.wait_for_function("() => [...document.images].every((image) => image.complete || image.loading === 'lazy')")
-    assert _findings(page) == []
+    assert serious_findings(page) == []
     assert _overflow(page) <= 0
 
 
