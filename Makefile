@@ -6,7 +6,7 @@ DEMO := .demo
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast fuzz fuzz-api lint format openapi bench soak chaos screenshots up down workers constraints clean
+.PHONY: help install demo test test-fast fuzz fuzz-api lint format openapi bench soak chaos screenshots up down workers constraints audit sbom clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -79,13 +79,22 @@ workers: install ## run WORKERS=1 workers and the API without Docker, on REDIS_U
 	for number in $$(seq $(or $(WORKERS),1)); do $(BIN)/python -m workers & pids="$$pids $$!"; done; \
 	$(BIN)/python -m search_api $(if $(PORT),--port $(PORT)) & pids="$$pids $$!"; wait
 
-constraints: ## refresh constraints.txt with the newest versions that fit
+constraints: ## refresh constraints.txt with the newest versions that fit; run make test and make audit after it
 	rm -rf .venv-fresh
 	$(PYTHON) -m venv .venv-fresh
-	.venv-fresh/bin/python -m pip install -qq --editable '.[dev,heic,openvino,fuzz]'
+	.venv-fresh/bin/python -m pip install -qq --disable-pip-version-check --editable '.[dev,heic,openvino,fuzz]'
+	@# names and versions alone, so that any package index may serve them: hashes would tie them to the files of one
 	( echo "# Every package of an environment that passed all tests; made by: make constraints"; \
-	  .venv-fresh/bin/python -m pip freeze --exclude-editable --exclude pip --exclude setuptools ) > constraints.txt
+	  .venv-fresh/bin/python -m pip freeze --exclude-editable --exclude pip --exclude setuptools \
+	  | grep -E '^[A-Za-z0-9._-]+==[^ ]+$$' ) > .venv-fresh/constraints.txt
+	mv .venv-fresh/constraints.txt constraints.txt
 	rm -rf .venv-fresh
+
+audit: install ## bandit over the code, pip-audit over constraints.txt; REQUIRE=1 fails if the advisories cannot be asked
+	@$(BIN)/python -m tests.supply.audit $(if $(AUDIT_URL),--url $(AUDIT_URL)) $(if $(REQUIRE),--require)
+
+sbom: install ## write sbom.json: all that is installed, in CycloneDX, with what each part is needed for
+	@$(BIN)/python -m tests.supply.sbom sbom.json
 
 clean: ## remove the environment, caches and the demo's files
 	rm -rf .venv .venv-fresh $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzzing *.egg-info

@@ -91,7 +91,8 @@ class IndexerProcess:
             with self._lock:
                 if self._stop.is_set():
                     return None
-                self._process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE)
+                # this interpreter, our own module
+                self._process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE)  # no shell # nosec B603
             with self._process as process:
                 return process.wait()
         except OSError as error:

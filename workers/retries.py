@@ -45,7 +45,7 @@ class RetryPolicy:
             retries: that there were before it.
         """
         bound_s = min(self.max_s, self.base_s * 2 ** min(retries, _LONGEST_EXPONENT))
-        return random.uniform(0, bound_s)  # noqa: S311 - no secret
+        return random.uniform(0, bound_s)  # noqa: S311 - no secret # nosec B311
 
     def insist(self, action: Callable[[], _T], go_on: Callable[[], bool] = lambda: True) -> _T:
         """The action's result, from the first try that succeeds; waits in this thread.

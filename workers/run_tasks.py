@@ -73,7 +73,7 @@ class RunTasks:
             return
         requests = self._fleet.requests
         with self._rights.taken(f"start:{message.request_id}") as granted:
-            request = requests.get(message.request_id)
+            request = requests.get(message.request_id)  # of our own queue, not HTTP # nosec B113
             if not granted or request.state is not RequestState.QUEUED:
                 return
             try:

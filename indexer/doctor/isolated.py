@@ -32,7 +32,7 @@ def run_isolated(name: str, settings: Settings, limit_s: float) -> Iterable[Find
     """
     others = {key: value for key, value in os.environ.items() if not key.startswith("VITRINE_")}
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # this interpreter, this module, no shell # nosec B603
             [sys.executable, "-m", __name__, name],
             env=others | settings.model_copy(update={"data_dir": settings.data_dir.absolute()}).to_environment(),
             cwd=_ROOT,

@@ -65,7 +65,7 @@ class SqliteEventLog:
             for start in range(0, len(product_ids), _VARIABLES):
                 part = product_ids[start : start + _VARIABLES]
                 marks = ", ".join("?" * len(part))
-                query = f"SELECT * FROM states WHERE product_id IN ({marks})"  # noqa: S608 - marks
+                query = f"SELECT * FROM states WHERE product_id IN ({marks})"  # noqa: S608 - marks # nosec B608
                 found |= {row["product_id"]: _state(row) for row in db.execute(query, part)}
         return found
 

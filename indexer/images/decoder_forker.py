@@ -109,7 +109,7 @@ class DecoderForker:
         environment |= {"PYTHONPATH": str(_ROOT), "PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1"}
         command = [sys.executable, "-P", "-m", "indexer.images.decoder_main", str(theirs.fileno())]
         try:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # this interpreter, our module, no shell # nosec B603
                 [*command, ",".join(self._plugins)],
                 env=environment,
                 pass_fds=[theirs.fileno()],

@@ -93,7 +93,7 @@ class SqliteLedger:
         """See ``RunLedger``."""
         with self._file.transaction() as db:
             for table in ("batches", "failures", "seen"):
-                db.execute(f"DELETE FROM {table} WHERE run_id = ?", (run_id,))  # noqa: S608 - the names stand above
+                db.execute(f"DELETE FROM {table} WHERE run_id = ?", (run_id,))  # noqa: S608 - names stand above # nosec B608
             db.execute("UPDATE runs SET collection = '', updated_at = ? WHERE run_id = ?", (_now_text(), run_id))
 
     def set_collection(self, run_id: str, collection: str) -> None:
@@ -110,7 +110,7 @@ class SqliteLedger:
         values = [getattr(report.counts, name) for name in _COUNT_NAMES]
         with self._file.transaction() as db:
             inserted = db.execute(
-                f"INSERT OR IGNORE INTO batches (run_id, number, embedded_with, {columns}) VALUES ({marks})",  # noqa: S608 - fixed names
+                f"INSERT OR IGNORE INTO batches (run_id, number, embedded_with, {columns}) VALUES ({marks})",  # noqa: S608 - fixed names # nosec B608
                 (run_id, report.number, report.embedded_with, *values),
             ).rowcount
             if not inserted:
@@ -168,7 +168,7 @@ class SqliteLedger:
             for start in range(0, len(product_ids), _VARIABLES):
                 part = product_ids[start : start + _VARIABLES]
                 marks = ", ".join("?" * len(part))
-                query = f"SELECT product_id FROM seen WHERE run_id = ? AND product_id IN ({marks})"  # noqa: S608 - marks
+                query = f"SELECT product_id FROM seen WHERE run_id = ? AND product_id IN ({marks})"  # noqa: S608 - marks # nosec B608
                 found.update(row[0] for row in db.execute(query, (run_id, *part)))
         return frozenset(found)
 
@@ -231,7 +231,7 @@ class SqliteLedger:
 
     def _record(self, row: sqlite3.Row) -> RunRecord:
         sums = ", ".join(f"COALESCE(SUM({name}), 0) AS {name}" for name in _COUNT_NAMES)
-        query = f"SELECT COUNT(*) AS batches, {sums} FROM batches WHERE run_id = ?"  # noqa: S608 - fixed names
+        query = f"SELECT COUNT(*) AS batches, {sums} FROM batches WHERE run_id = ?"  # noqa: S608 - fixed names # nosec B608
         totals = self._file.connection.execute(query, (row["run_id"],)).fetchone()
         counts = Counts(**{name: totals[name] for name in _COUNT_NAMES}) + Counts(removed=row["removed"])
         used = self._file.connection.execute(

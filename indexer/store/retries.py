@@ -94,7 +94,7 @@ class _Patience:
     def wait_s(self, setback: Setback) -> float | None:
         """How long to wait before the next try; None: there is none."""
         self._attempts += 1
-        wait_s = self._bound_s * random.uniform(0.5, 1.0) if setback.wait_s is None else setback.wait_s  # noqa: S311
+        wait_s = self._bound_s * random.uniform(0.5, 1.0) if setback.wait_s is None else setback.wait_s  # noqa: S311 # nosec B311
         self._bound_s = min(self._policy.longest_wait_s, self._bound_s * 2)
         late = time.monotonic() + wait_s > self._deadline_s
         return None if not setback.passing or self._attempts >= self._policy.attempts or late else wait_s
