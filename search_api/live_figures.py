@@ -43,6 +43,7 @@ class LiveFigures:
         self._cache = cache
         self._checks = checks
         self._backlog = backlog
+        self._reading: asyncio.Task[Waiting] | None = None
 
     async def families(self) -> list[Metric]:
         """All of them, as they are now; takes seconds at most."""
@@ -57,8 +58,12 @@ class LiveFigures:
         return found
 
     async def _waiting(self) -> Waiting | None:
+        # one at a time, however often somebody asks: where Redis hangs, each would hold a thread for a minute
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(asyncio.to_thread(self._backlog.read))
+            self._reading.add_done_callback(lambda task: task.cancelled() or task.exception())
         with suppress(VitrineError, TimeoutError):
-            return await asyncio.wait_for(asyncio.to_thread(self._backlog.read), _PATIENCE_S)
+            return await asyncio.wait_for(asyncio.shield(self._reading), _PATIENCE_S)
         return None
 
 

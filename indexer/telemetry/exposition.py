@@ -22,6 +22,9 @@ MEDIA_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 _WRITTEN_EVERY_S = 2.0
 _SUFFIX = ".prom"
 _PORTS_TRIED = 32
+_GONE_AFTER_S = 10.0
+_OF_PROCESS = "process_"
+"""Memory and the like, which a process that is gone has no more."""
 
 
 def exposition(more: Iterable[Metric] = (), folder: Path | None = None) -> bytes:
@@ -135,7 +138,8 @@ def _left_in(folder: Path) -> list[tuple[str, Metric]]:
         except (OSError, ValueError) as error:
             _log.warning("The figures in %s cannot be read: %s.", path, error)
             continue
-        found += [(path.stem, family) for family in families]
+        is_gone = age_s > _GONE_AFTER_S
+        found += [(path.stem, item) for item in families if not (is_gone and item.name.startswith(_OF_PROCESS))]
         age = GaugeMetricFamily("vitrine_figures_age_seconds", "Since a process left its figures.", value=age_s)
         found.append((path.stem, age))
     return found

@@ -94,5 +94,6 @@ def _access_fields(record: logging.LogRecord) -> Mapping[str, Any]:
     if record.name != _ACCESS or not isinstance(record.args, tuple) or len(record.args) != len(_ACCESS_FIELDS):
         return {}
     fields = dict(zip(_ACCESS_FIELDS, record.args, strict=True))
+    del fields["http_version"]
     path = fields["path"] = str(fields["path"]).partition("?")[0]  # what follows is what a shopper searched for
     return fields | {"message": f"{fields['method']} {path} {fields['status']}"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from contextlib import ExitStack
 from pathlib import Path
@@ -81,3 +82,16 @@ def test_several_workers_of_a_machine_take_ports_one_after_the_other() -> None:
         with urlopen(f"http://127.0.0.1:{ports[1]}/metrics") as answer:
             assert b"vitrine_embeddings_total" in answer.read()
     assert stack.enter_context(exporter("127.0.0.1", 0)) == 0
+
+
+def test_a_process_that_is_gone_has_its_counts_and_no_memory(tmp_path: Path) -> None:
+    batch_recorded("feed", BatchReport(0, Counts(products=1)))
+    with figures_file(tmp_path, "command"):
+        pass
+    label = (("process", "command"),)
+    assert label in samples(exposition(folder=tmp_path), "process_resident_memory_bytes")
+    os.utime(tmp_path / "command.prom", (1, 1))
+    page = exposition(folder=tmp_path)
+    assert label not in samples(page, "process_resident_memory_bytes")
+    assert (*label, ("source", "feed")) in samples(page, "vitrine_index_products_total")
+    assert samples(page, "vitrine_figures_age_seconds")[label] > 1000
