@@ -16,10 +16,13 @@ from indexer.errors import (
     SpaceMismatch,
     VitrineError,
 )
-from indexer.events.port import Appended, Applied, EventLog, ProductEvent
+from indexer.events.logs import EventLogs
+from indexer.events.port import Appended, Applied, ProductEvent
 from indexer.indexing.run import IndexOptions
 from indexer.ledger.port import Failure, RunLedger, RunRecord
+from indexer.ledger.tenants import TenantRuns
 from indexer.requests.port import RunOrder, RunRequest, WorkQueue
+from indexer.requests.tenants import TenantRequests
 from indexer.store.async_reader import AsyncCollectionReader
 from search_api.feeds import FeedFolder
 
@@ -51,26 +54,47 @@ class IndexRun:
 
 @dataclass(frozen=True, slots=True)
 class AdminParts:
-    """What the admin routes work with."""
+    """What the admin routes work with; of all tenants, where there are any.
 
-    log: EventLog
+    Attributes:
+        logs: of events.
+        ledger: of runs.
+        queue: of requests.
+        feeds: gives a tenant's folder of feeds.
+        alias_name: of what is searched.
+        reader: of the products that the request is about.
+    """
+
+    logs: EventLogs
     ledger: RunLedger
     queue: WorkQueue
-    feeds: FeedFolder
+    feeds: Callable[[str], FeedFolder]
     alias_name: Callable[[], str]
     reader: Callable[[], AsyncCollectionReader]
 
 
 class AdminService:
-    """The use cases behind the admin routes; they block, so they belong in threads."""
+    """The use cases behind the admin routes; they block, so they belong in threads.
 
-    def __init__(self, parts: AdminParts) -> None:
+    Args:
+        parts: of the installation.
+        tenant: whose products, events and runs it is about, and no other's; empty without tenants.
+
+    Raises:
+        EventsUnavailable: the tenant's events cannot be opened.
+    """
+
+    def __init__(self, parts: AdminParts, tenant: str = "") -> None:
         self._parts = parts
+        self._log = parts.logs.of(tenant)
+        self._runs = TenantRuns(parts.ledger, tenant)
+        self._requests = TenantRequests(parts.queue, tenant)
+        self._feeds = parts.feeds(tenant)
 
     @property
     def feeds_dir(self) -> str:
         """Folder that paths of pictures are relative to; empty if there is none."""
-        return self._parts.feeds.root
+        return self._feeds.root
 
     def append(self, event: ProductEvent) -> Appended:
         """Records an event and says so to whoever applies it.
@@ -78,10 +102,10 @@ class AdminService:
         Raises:
             EventsUnavailable: it is not recorded.
         """
-        (appended,) = self._parts.log.append([event])
+        (appended,) = self._log.append([event])
         if not appended.stale:
             try:
-                self._parts.queue.announce([event.product_id])
+                self._requests.announce([event.product_id])
             except EventsUnavailable as error:
                 _log.warning("%s The event is recorded, and applied with those that follow.", error)
         return appended
@@ -93,7 +117,7 @@ class AdminService:
             ModelLoading: the model, whose space names the index, is not loaded yet.
             StoreError: what is applied cannot be searched.
         """
-        status = EventStatus(self._parts.log.position(), self._parts.log.applied(self._parts.alias_name()))
+        status = EventStatus(self._log.position(), self._log.applied(self._parts.alias_name()))
         with suppress(CollectionNotFound, SpaceMismatch):  # nothing is published yet
             self._parts.reader().refresh()
         return status
@@ -106,12 +130,12 @@ class AdminService:
             ConfigurationError: full with a limit.
         """
         IndexOptions(full=full, limit=limit)
-        order = RunOrder(feed=str(self._parts.feeds.find(name)), full=full, limit=limit)
-        return IndexRun(self._parts.queue.request_run(order), None)
+        order = RunOrder(feed=str(self._feeds.find(name)), full=full, limit=limit)
+        return IndexRun(self._requests.request_run(order), None)
 
     def keep_feed(self, name: str, data: BinaryIO) -> str:
         """Stores an uploaded feed; its path for ``request_feed``."""
-        return self._parts.feeds.keep(name, data).name
+        return self._feeds.keep(name, data).name
 
     def request_retry(self, run_id: str) -> IndexRun:
         """Asks for a run's failures to be tried again.
@@ -120,12 +144,12 @@ class AdminService:
             RunNotFound: no such run.
         """
         order = RunOrder(retry_of=self._ledger_id(run_id))
-        return IndexRun(self._parts.queue.request_run(order), None)
+        return IndexRun(self._requests.request_run(order), None)
 
     def runs(self, limit: int) -> Sequence[IndexRun]:
         """The latest runs, newest first, asked for over HTTP or not."""
-        requests = self._parts.queue.requests(limit)
-        records = {record.run_id: record for record in self._parts.ledger.runs(limit)}
+        requests = self._requests.requests(limit)
+        records = {record.run_id: record for record in self._runs.runs(limit)}
         asked = {request.run_id for request in requests if request.run_id and not request.order.retry_of}
         found = [IndexRun(request, self._record(request, records)) for request in requests]
         found += [IndexRun(None, record) for run_id, record in records.items() if run_id not in asked]
@@ -138,9 +162,9 @@ class AdminService:
             RunNotFound: no such run.
         """
         try:
-            request = self._parts.queue.request(run_id)
+            request = self._requests.request(run_id)
         except RunNotFound:
-            found = IndexRun(None, self._parts.ledger.run(run_id))
+            found = IndexRun(None, self._runs.run(run_id))
         else:
             found = IndexRun(request, self._record(request, {}))
         # whoever waits for the end of a run searches next; what is wrong with the index, if anything, is told there
@@ -155,17 +179,12 @@ class AdminService:
             RunNotFound: no such run.
         """
         run = self.run(run_id)
-        return self._parts.ledger.failures(run.record.run_id) if run.record is not None else ()
-
-    def close(self) -> None:
-        """Releases files and connections."""
-        for part in (self._parts.log, self._parts.ledger, self._parts.queue):
-            part.close()
+        return self._runs.failures(run.record.run_id) if run.record is not None else ()
 
     def _record(self, request: RunRequest, records: Mapping[str, RunRecord]) -> RunRecord | None:
         if not request.run_id:
             return None
-        return records.get(request.run_id) or self._parts.ledger.run(request.run_id)
+        return records.get(request.run_id) or self._runs.run(request.run_id)
 
     def _ledger_id(self, run_id: str) -> str:
         record = self.run(run_id).record
@@ -175,30 +194,31 @@ class AdminService:
 
 
 class AdminOnDemand:
-    """The service, made when it is first needed: without a key for it, no log, ledger or queue is opened.
+    """The services, whose parts are opened when one is first needed: without a key for them nothing is.
 
     Args:
-        make: opens the parts; blocks.
+        open_parts: blocks.
     """
 
-    def __init__(self, make: Callable[[], AdminService]) -> None:
-        self._make = make
+    def __init__(self, open_parts: Callable[[], AdminParts]) -> None:
+        self._open_parts = open_parts
         self._lock = threading.Lock()
-        self._service: AdminService | None = None
+        self._parts: AdminParts | None = None
 
-    def get(self) -> AdminService:
-        """The service; the first call makes it, and blocks.
+    def get(self, tenant: str = "") -> AdminService:
+        """The service for a tenant, or for the installation without tenants; the first call blocks.
 
         Raises:
             VitrineError: a part cannot be opened.
         """
         with self._lock:
-            if self._service is None:
-                self._service = self._make()
-            return self._service
+            if self._parts is None:
+                self._parts = self._open_parts()
+            return AdminService(self._parts, tenant)
 
     def close(self) -> None:
         """Releases files and connections, if there are any."""
         with self._lock:
-            if self._service is not None:
-                self._service.close()
+            if self._parts is not None:
+                for part in (self._parts.logs, self._parts.ledger, self._parts.queue):
+                    part.close()

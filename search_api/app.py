@@ -15,7 +15,8 @@ from indexer.images.decoder import Decoder
 from indexer.settings import Settings
 from indexer.store.port import Alias
 from indexer.telemetry.tracing import tracing
-from search_api.admin import AdminOnDemand, AdminParts, AdminService
+from indexer.tenants import feeds_dir_of
+from search_api.admin import AdminOnDemand, AdminParts
 from search_api.audit import AuditLog
 from search_api.authentication import Authentication, Authenticator
 from search_api.backlog import Backlog
@@ -58,6 +59,7 @@ from search_api.routes.dependencies import ApiParts
 from search_api.routes.metrics import MetricsPage
 from search_api.security_headers import SecurityHeaders
 from search_api.service import SearchService
+from search_api.tenancy import tenancy
 from search_api.zero_shot import ZeroShotService
 
 
@@ -81,8 +83,9 @@ def create_app(
         open_decoder: gives what decodes pictures.
 
     Raises:
-        VitrineError: the store cannot be opened.
+        VitrineError: the store cannot be opened, or the settings contradict each other.
     """
+    tenant = tenancy(settings)
     store = bootstrap.open_store(settings, read_only=True)
     gate = ModelGate(
         lambda: load_embedder(settings),
@@ -91,22 +94,23 @@ def create_app(
         on_load_failure=on_load_failure,
     )
     decoder = open_decoder(settings)
-    queries = QueryEmbeddings(gate, EmbeddingCache(settings.query_cache_bytes), decoder)
+    queries = QueryEmbeddings(gate, EmbeddingCache(settings.query_cache_bytes), decoder, tenant)
     service = SearchService(
         gate,
         queries,
-        lambda space_id: measured(store.async_reader(Alias(settings.catalog, space_id))),
+        lambda space_id: measured(store.async_reader(Alias(settings.alias_catalog, space_id))),
         max_text_chars=settings.query_text_max_chars,
+        tenant=tenant,
     )
 
     photo_regions = PhotoRegions(gate, queries, service.best_score, decoder, _region_options(settings))
-    knowledge = CatalogKnowledge(service.reader, queries, settings.index_tuning().facet_attributes)
+    knowledge = CatalogKnowledge(service.reader, queries, settings.index_tuning().facet_attributes, tenant)
     authenticator = _authenticator(settings)
     buckets = bootstrap.open_token_buckets(settings)
-    backlog = Backlog(settings, lambda: Alias(settings.catalog, gate.space_id).name)
-    admin_service = AdminOnDemand(partial(_admin_service, settings, gate, service))
+    backlog = Backlog(settings, lambda: Alias(settings.alias_catalog, gate.space_id).name)
+    admin_services = AdminOnDemand(partial(_admin_parts, settings, gate, service))
     if authenticator.can_administrate:
-        admin_service.get()
+        admin_services.get()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001 - FastAPI's signature
@@ -121,7 +125,7 @@ def create_app(
         await service.close()
         decoder.close()
         await buckets.close()
-        admin_service.close()
+        admin_services.close()
         store.close()
 
     app = FastAPI(
@@ -142,7 +146,7 @@ def create_app(
             service,
             QueryPartReader(service.reader, queries, photo_regions, max_text_chars=settings.query_text_max_chars),
             knowledge,
-            catalog=settings.catalog,
+            catalog=settings.alias_catalog,
             fusion=settings.fusion_weights(),
         ),
         duplicates=DuplicateSearch(service, queries, knowledge),
@@ -157,7 +161,8 @@ def create_app(
         settings.metrics_key.get_secret_value(),
         settings.figures_dir if settings.dispatcher == "inline" else None,
     )
-    app.state.admin = admin_service
+    app.state.admin = admin_services
+    app.state.tenant = tenant
     app.state.audit = AuditLog(
         settings.data_dir, max_bytes=settings.audit_max_bytes, keep_files=settings.audit_keep_files
     )
@@ -172,6 +177,7 @@ def create_app(
     app.add_middleware(RequestIds)  # the last is the outermost: these two see every answer
     for module in (search, find, duplicates, zero_shot, regions, heat, products, admin, session, health, metrics, page):
         app.include_router(module.router)
+    app.include_router(admin.whole_router)
     return app
 
 
@@ -189,14 +195,12 @@ def _authenticator(settings: Settings) -> Authenticator:
     )
 
 
-def _admin_service(settings: Settings, gate: ModelGate, service: SearchService) -> AdminService:
-    return AdminService(
-        AdminParts(
-            bootstrap.open_event_log(settings),
-            bootstrap.open_ledger(settings),
-            bootstrap.open_work_queue(settings),
-            FeedFolder(settings.feeds_dir),
-            lambda: Alias(settings.catalog, gate.space_id).name,
-            service.reader,
-        )
+def _admin_parts(settings: Settings, gate: ModelGate, service: SearchService) -> AdminParts:
+    return AdminParts(
+        bootstrap.open_event_logs(settings),
+        bootstrap.open_ledger(settings),
+        bootstrap.open_work_queue(settings),
+        lambda tenant: FeedFolder(feeds_dir_of(settings, tenant)),
+        lambda: Alias(settings.alias_catalog, gate.space_id).name,
+        service.reader,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -18,6 +19,7 @@ from indexer.store.async_reader import AsyncCollectionReader
 from indexer.store.filters import AnyOf, Not, attribute_field
 from indexer.store.queries import FacetQuery, NearestQuery, OrderedQuery
 from search_api.query_embeddings import QueryEmbeddings
+from search_api.tenancy import TenantOfRequest, no_tenant
 
 _T = TypeVar("_T")
 
@@ -29,6 +31,8 @@ _SAMPLE_PRODUCTS = 512
 _SAMPLE_TITLES = 64
 _SAMPLE_NEIGHBOURS = 100
 _MAX_VALUES = 48
+_MAX_TENANTS = 1000
+"""Of whom something is kept; what is known of the one that asked least lately is learned again."""
 _TEXTS_AT_ONCE = 16
 """Well below the places that texts have before the model: these texts keep no shopper's out."""
 
@@ -56,6 +60,16 @@ class _Kept(Generic[_T]):
             return self._made[1]
 
 
+class _Learned:
+    """Of one tenant's products, or of all where there are no tenants."""
+
+    def __init__(self) -> None:
+        self.names: _Kept[frozenset[str]] = _Kept(_NAMES_KEPT_S)
+        self.calibration: _Kept[Calibration | None] = _Kept(_CALIBRATION_KEPT_S)
+        self.copies: _Kept[float] = _Kept(_GEOMETRY_KEPT_S, patient=True)
+        self.geometry: _Kept[CatalogGeometry] = _Kept(_GEOMETRY_KEPT_S, patient=True)
+
+
 class CatalogKnowledge:
     """Learned from the collection and kept for a while.
 
@@ -63,6 +77,7 @@ class CatalogKnowledge:
         reader: of the collection; asked for with each call, as it opens late.
         queries: embeds texts of the catalog.
         facet_attributes: names of attributes whose values a text may replace.
+        tenant: whose products a request is about; what is learned of one's is kept for that one.
     """
 
     def __init__(
@@ -70,22 +85,30 @@ class CatalogKnowledge:
         reader: Callable[[], AsyncCollectionReader],
         queries: QueryEmbeddings,
         facet_attributes: Sequence[str],
+        tenant: TenantOfRequest = no_tenant,
     ) -> None:
         self._reader = reader
         self._queries = queries
         self._facet_attributes = tuple(facet_attributes)
-        self._names: _Kept[frozenset[str]] = _Kept(_NAMES_KEPT_S)
-        self._calibration: _Kept[Calibration | None] = _Kept(_CALIBRATION_KEPT_S)
-        self._copies: _Kept[float] = _Kept(_GEOMETRY_KEPT_S, patient=True)
-        self._geometry: _Kept[CatalogGeometry] = _Kept(_GEOMETRY_KEPT_S, patient=True)
+        self._tenant = tenant
+        self._learned: OrderedDict[str, _Learned] = OrderedDict()
+
+    def _known(self) -> _Learned:
+        """What is known of the products that the request is about."""
+        tenant = self._tenant()
+        learned = self._learned.setdefault(tenant, _Learned())
+        self._learned.move_to_end(tenant)
+        if len(self._learned) > _MAX_TENANTS:
+            self._learned.popitem(last=False)
+        return learned
 
     async def attribute_names(self) -> frozenset[str]:
         """Names of all attributes, in lower case."""
-        return await self._names.get(self._read_names)
+        return await self._known().names.get(self._read_names)
 
     async def calibration(self) -> Calibration | None:
         """What scores mean; None where that was not fitted."""
-        return await self._calibration.get(self._read_calibration)
+        return await self._known().calibration.get(self._read_calibration)
 
     async def geometry(self) -> CatalogGeometry:
         """Means of pictures and titles, and the values of attributes.
@@ -93,11 +116,11 @@ class CatalogKnowledge:
         Raises:
             StoreError, EmbedderError, Overloaded
         """
-        return await self._geometry.get(self._read_geometry)
+        return await self._known().geometry.get(self._read_geometry)
 
     async def copy_threshold(self) -> float:
         """Least cosine of a picture and its copy."""
-        return await self._copies.get(self._read_copy_threshold)
+        return await self._known().copies.get(self._read_copy_threshold)
 
     async def _read_copy_threshold(self) -> float:
         reader = self._reader()

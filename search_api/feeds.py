@@ -61,6 +61,8 @@ class FeedFolder:
                 "Letters, digits, dots, dashes, and an ending such as .xml, .csv, .jsonl or .gz.",
             )
         try:
+            if root.parent.is_dir():  # a tenant's folder is made with its first feed
+                root.mkdir(exist_ok=True)
             with replacing(root / name) as file:
                 shutil.copyfileobj(data, file)
         except OSError as error:

@@ -96,7 +96,7 @@ class PhotoRegions:
         self._decoder = decoder
         self._options = options
         self._finder: RegionFinder | None = None
-        self._known: OrderedDict[bytes, FoundRegions] = OrderedDict()
+        self._known: OrderedDict[tuple[str, bytes], FoundRegions] = OrderedDict()
 
     async def find(self, data: bytes) -> FoundRegions:
         """The objects of a photo.
@@ -105,7 +105,7 @@ class PhotoRegions:
             ConfigurationError: the detector that is set cannot be opened.
             ImageError, EmbedderError, Overloaded
         """
-        key = await self._queries.digest(data)
+        key = self._queries.tenant, await self._queries.digest(data)
         if key in self._known:
             self._known.move_to_end(key)
             return self._known[key]

@@ -226,7 +226,7 @@ class ProductSearch:
 
     def _cursor_key(self, query: FindQuery, photos: Sequence[bytes], space_id: str) -> bytes:
         digest = hashlib.sha256(query.model_dump_json(exclude=_NOT_RANKING).encode("utf-8", "surrogatepass"))
-        digest.update(f"\n{self._catalog}\n{space_id}\n".encode())
+        digest.update(f"\n{self._catalog}\n{space_id}\n{self._service.tenant}".encode())
         for part, photo in zip(query.photos, photos, strict=True):
             digest.update(part.model_dump_json(exclude={"data", "file"}).encode())
             digest.update(hashlib.sha256(photo).digest())

@@ -24,6 +24,7 @@ from search_api.embedding_cache import CacheFigures, EmbeddingCache
 from search_api.embedding_source import EmbeddingSource
 from search_api.flights import Flights
 from search_api.model_gate import GateFigures, ModelGate
+from search_api.tenancy import TenantOfRequest, no_tenant
 
 _T = TypeVar("_T")
 _HASHED_AT_ONCE_BYTES = 250_000
@@ -73,12 +74,14 @@ class _Key:
         content: see ``kind``.
         space_id: of the model, its recipe and its tokenizer.
         limits: for pictures, under which they are decoded.
+        tenant: who asks: whether another's shoppers asked the same is told by nothing, not even by the time it takes.
     """
 
     kind: Literal["image", "crop", "text"]
     content: bytes
     space_id: str
     limits: ImageLimits | None = None
+    tenant: str = ""
 
 
 class QueryEmbeddings:
@@ -88,10 +91,14 @@ class QueryEmbeddings:
         gate: to the model.
         cache: of earlier queries.
         decoder: of uploaded photos.
+        tenant: who asks.
     """
 
-    def __init__(self, gate: ModelGate, cache: EmbeddingCache, decoder: Decoder) -> None:
+    def __init__(
+        self, gate: ModelGate, cache: EmbeddingCache, decoder: Decoder, tenant: TenantOfRequest = no_tenant
+    ) -> None:
         self._gate = gate
+        self._tenant = tenant
         self._cache = cache
         self._decoder = decoder
         self._flights: Flights[QueryEmbedding] = Flights()
@@ -109,7 +116,7 @@ class QueryEmbeddings:
         """
         space_id = self._gate.space_id  # while the model loads there is no use in going on
         digest = await self.digest(data)
-        key = _Key("image", digest, space_id, self._decoder.limits)
+        key = _Key("image", digest, space_id, self._decoder.limits, self.tenant)
 
         async def embed() -> QueryEmbedding:
             start_s = time.perf_counter()
@@ -149,7 +156,8 @@ class QueryEmbeddings:
                 vector = await self._gate.embed_image(pixels)
             return self._made(key, vector, start_s, decoded_s)
 
-        keys = [_Key("crop", digest + repr(crop).encode(), space_id, self._decoder.limits) for crop in crops]
+        limits, tenant = self._decoder.limits, self.tenant
+        keys = [_Key("crop", digest + repr(crop).encode(), space_id, limits, tenant) for crop in crops]
         return await asyncio.gather(
             *(self._remembered(key, partial(embed, key, crop)) for key, crop in zip(keys, crops, strict=True))
         )
@@ -161,13 +169,18 @@ class QueryEmbeddings:
             QueryTextEmpty, EmbedderError, Overloaded
         """
         # half a surrogate pair has no bytes otherwise
-        key = _Key("text", text.encode("utf-8", "surrogatepass"), self._gate.space_id)
+        key = _Key("text", text.encode("utf-8", "surrogatepass"), self._gate.space_id, tenant=self.tenant)
 
         async def embed() -> QueryEmbedding:
             start_s = time.perf_counter()
             return self._made(key, await self._gate.embed_text(text), start_s, start_s)
 
         return await self._remembered(key, embed)
+
+    @property
+    def tenant(self) -> str:
+        """Who asks; empty without tenants."""
+        return self._tenant()
 
     async def digest(self, data: bytes) -> bytes:
         """SHA-256 of a file."""

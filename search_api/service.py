@@ -10,17 +10,21 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from indexer.errors import ProductNotFound
+from indexer.errors import ProductNotFound, StoreUnavailable
 from indexer.points import StoredPoint, Vectors
 from indexer.processors import available_cores
 from indexer.store.async_reader import AsyncCollectionReader
 from indexer.store.queries import SearchAnswer, SearchQuery
+from indexer.store.tenants import AsyncTenantReader
 from search_api.embedding_source import EmbeddingSource
 from search_api.model_gate import ModelGate
 from search_api.query_embeddings import EmbeddingFigures, QueryEmbedding, QueryEmbeddings
 from search_api.query_text import check_query_text
+from search_api.tenancy import TenantOfRequest, no_tenant
 
 _T = TypeVar("_T")
+_STORE_ANSWERS_WITHIN_S = 3.0
+"""Who asks whether it is ready must hear soon that it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class SearchService:
         queries: embeds photos and texts.
         open_reader: a reader in the model's space, opened when the model is there.
         max_text_chars: of a text query.
+        tenant: whose products a request is about.
     """
 
     def __init__(
@@ -76,11 +81,13 @@ class SearchService:
         open_reader: Callable[[str], AsyncCollectionReader],
         *,
         max_text_chars: int,
+        tenant: TenantOfRequest = no_tenant,
     ) -> None:
         self._gate = gate
         self._queries = queries
         self._open_reader = open_reader
         self._max_text_chars = max_text_chars
+        self._tenant = tenant
         self._reader: AsyncCollectionReader | None = None
         self._opening = threading.Lock()
         self._threads = ThreadPoolExecutor(available_cores() + 2, thread_name_prefix="pictures")
@@ -145,8 +152,7 @@ class SearchService:
             VitrineError: what is wrong.
         """
         await self._gate.check()
-        status = await self.reader().status()
-        return status.space.space_id, status.collection
+        return await self._check_store()
 
     def checks(self) -> Mapping[str, Callable[[], Awaitable[object]]]:
         """By part, what raises a VitrineError if the part does not work now."""
@@ -174,12 +180,27 @@ class SearchService:
         """
         return self._gate.embedder.space.dim
 
+    @property
+    def tenant(self) -> str:
+        """Whose products the request that is worked for is about; empty without tenants.
+
+        Raises:
+            TenantRequired: there are tenants, and its key is bound to none.
+        """
+        return self._tenant()
+
     def reader(self) -> AsyncCollectionReader:
-        """The reader in the model's space.
+        """The reader in the model's space, of the products that the request is about: the only one that routes get.
 
         Raises:
             ModelLoading: the space is not known yet.
+            TenantRequired: see ``tenant``.
         """
+        tenant = self.tenant
+        reader = self._whole_reader()
+        return AsyncTenantReader(reader, tenant) if tenant else reader
+
+    def _whole_reader(self) -> AsyncCollectionReader:
         with self._opening:  # admin requests ask for it in threads
             if self._reader is None:
                 self._reader = self._open_reader(self._gate.space_id)
@@ -196,8 +217,13 @@ class SearchService:
         if self._reader is not None:
             await self._reader.close()
 
-    async def _check_store(self) -> None:
-        await self.reader().status()
+    async def _check_store(self) -> tuple[str, str]:
+        try:
+            async with asyncio.timeout(_STORE_ANSWERS_WITHIN_S):
+                status = await self._whole_reader().status()
+        except TimeoutError as error:
+            raise StoreUnavailable(f"The store did not answer within {_STORE_ANSWERS_WITHIN_S:g} s.") from error
+        return status.space.space_id, status.collection
 
     async def _found(
         self, embedding: QueryEmbedding, page: Page, clock: _Clock, *, exclude_product_id: str | None = None

@@ -42,16 +42,19 @@ from search_api.routes.dependencies import Parts, problems
 from search_api.routes.products import ProductId as ProductIdInPath
 from search_api.routes.scopes import scoped_router
 from search_api.routes.uploads import media_type
+from search_api.tenancy import TenantOfRequest
 
 _T = TypeVar("_T")
 _MAX_ORDER_BYTES = 64_000
 
 
 router = scoped_router(Scope.ADMIN, tag="admin", route_class=AuditedRoute)
+whole_router = scoped_router(Scope.ADMIN, tag="admin", route_class=AuditedRoute, whole=True)
+"""Of what the whole installation does."""
 
 
 def _service(request: Request) -> AdminService:
-    return cast("AdminOnDemand", request.app.state.admin).get()
+    return cast("AdminOnDemand", request.app.state.admin).get(cast("TenantOfRequest", request.app.state.tenant)())
 
 
 Admin = Annotated[AdminService, Depends(_service)]
@@ -146,7 +149,7 @@ def get_index_status(admin: Admin) -> IndexStatus:
     return index_status(admin.status())
 
 
-@router.get("/v1/serving-status", responses=problems(401, 403))
+@whole_router.get("/v1/serving-status", responses=problems(401, 403))
 async def get_serving_status(parts: Parts) -> ServingStatus:
     """What this process did for queries since it started: its cache of embeddings, and the model's batches."""
     return serving_status(parts.service.figures())

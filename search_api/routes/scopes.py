@@ -12,11 +12,12 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPBearer
 
-from indexer.errors import AdminDisabled, AdminKeyRequired, KeyRequired, ScopeMissing
+from indexer.errors import AdminDisabled, AdminKeyRequired, InstallationOnly, KeyRequired, ScopeMissing
 from search_api import access
 from search_api.access import Access, Scope
 from search_api.authentication import FAILURE_KEY, Authenticator, cookie_name
 from search_api.routes.dependencies import problems
+from search_api.tenancy import TenantOfRequest, no_tenant
 
 # for OpenAPI alone: what reads keys and cookies is the Authentication middleware
 KEY_HEADERS = [Security(APIKeyHeader(name="X-API-Key", auto_error=False)), Security(HTTPBearer(auto_error=False))]
@@ -30,10 +31,12 @@ class Needs:
 
     Args:
         scope: what.
+        whole: whether it is of the whole installation, and not of a tenant's products, where there are tenants.
     """
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, *, whole: bool = False) -> None:
         self.scope = scope
+        self._whole = whole
 
     async def __call__(self, request: Request) -> Access:
         """As a dependency; see ``check``."""
@@ -45,11 +48,13 @@ class Needs:
         Raises:
             KeyRequired, AdminKeyRequired: it has no key that is accepted.
             ScopeMissing: its key is not for this.
+            TenantRequired, InstallationOnly: its key is bound to no tenant, or to one.
             AdminDisabled: there is no key at all that would do.
             KeysUnavailable: its key could not be judged.
         """
         found = access.current.get()
         if self.scope in found.scopes:
+            self._check_tenant(found, cast("TenantOfRequest", request.app.state.tenant))
             return found
         if failure := request.scope["state"].get(FAILURE_KEY):
             raise failure
@@ -70,6 +75,14 @@ class Needs:
             "Send it in the header X-API-Key, or as Authorization: Bearer.",
         )
 
+    def _check_tenant(self, found: Access, tenant: TenantOfRequest) -> None:
+        if found.tenant and tenant is no_tenant:
+            raise InstallationOnly("The key is bound to a tenant, and this installation has none (setting tenants).")
+        if not self._whole:
+            tenant()
+        elif found.tenant:
+            raise InstallationOnly("This is of all tenants together.", "Use a key that is bound to none.")
+
 
 class ScopedRoute(APIRoute):
     """A route that declares what it needs; one that does not cannot be made."""
@@ -89,7 +102,7 @@ class ScopedRoute(APIRoute):
 
 
 def scoped_router(
-    scope: Scope, *, tag: str, prefix: str = "", route_class: type[ScopedRoute] = ScopedRoute
+    scope: Scope, *, tag: str, prefix: str = "", route_class: type[ScopedRoute] = ScopedRoute, whole: bool = False
 ) -> APIRouter:
     """A router all of whose routes need a scope.
 
@@ -98,6 +111,7 @@ def scoped_router(
         tag: heading in the API's description.
         prefix: of all paths.
         route_class: what makes its routes.
+        whole: see ``Needs``.
     """
     tags: list[str | Enum] = [tag]
     cookie = [] if scope is Scope.ADMIN else [_COOKIE]
@@ -105,7 +119,7 @@ def scoped_router(
         prefix=prefix,
         tags=tags,
         route_class=route_class,
-        dependencies=[Depends(Needs(scope)), *KEY_HEADERS, *cookie],
+        dependencies=[Depends(Needs(scope, whole=whole)), *KEY_HEADERS, *cookie],
         responses=problems(401, 403),
     )
 
