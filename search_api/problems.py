@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from indexer import errors
 from indexer.errors import VitrineError
 from indexer.telemetry.context import current_request_id
-from indexer.telemetry.metrics import failed
+from indexer.telemetry.metrics import access_refused, failed
 from search_api.disclosure import one_line, told
 
 _log = logging.getLogger(__name__)
@@ -138,6 +138,8 @@ def problem_response(
         extra: further members.
     """
     failed("api", code)
+    if status in {401, 403}:
+        access_refused(code)
     headers = {}
     if retry_after_s is not None:
         headers["Retry-After"] = str(max(1, math.ceil(retry_after_s)))

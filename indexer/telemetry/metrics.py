@@ -66,7 +66,7 @@ HTTP_REQUEST_SECONDS = _histogram(
 )
 HTTP_IN_PROGRESS = _gauge("vitrine_http_requests_in_progress", "Requests under way.")
 FAILURES = _counter("vitrine_failures_total", "Failures by code of the error tree and part.", "part", "code")
-LIMITED = _counter("vitrine_limited_requests_total", "Requests refused with 429, by the limit that they met.", "limit")
+LIMITED = _counter("vitrine_limited_requests_total", "Requests and connections refused by a limit.", "limit")
 ACCESS_REFUSED = _counter("vitrine_access_refused_total", "Requests refused with 401 or 403.", "reason")
 
 # queries
@@ -118,12 +118,12 @@ def failed(part: str, code: str) -> None:
 
 
 def limited(limit: str) -> None:
-    """Counts a request refused with 429; ``limit``: ``address_rate``, ``key_rate``, ``key_concurrency``, ..."""
+    """Counts a request or connection refused by a limit; ``limit``: a word of the program's for it."""
     LIMITED.labels(limit).inc()
 
 
 def access_refused(reason: str) -> None:
-    """Counts a request refused for its key; ``reason``: ``missing``, ``unknown``, ``scope``, ``tenant``."""
+    """Counts a request refused for its key; ``reason``: the code of its error."""
     ACCESS_REFUSED.labels(reason).inc()
 
 

@@ -156,6 +156,7 @@ def test_what_was_done_is_in_the_figures(watched: Watched) -> None:
     assert _value(api, "vitrine_queue_workers", queue="vitrine.events") == 1
     assert _value(api, "vitrine_queue_depth", queue="requests") == 0
     assert _value(api, "vitrine_events_behind") == 0
+    assert _value(api, "vitrine_access_refused_total", reason="key_required") >= 1
     assert _value(worker, "vitrine_event_lag_seconds_count") >= 1
     assert _value(worker, "vitrine_embeddings_total", lane="index") >= 1
     assert _value(worker, "vitrine_index_products_total", source="events") >= 1
