@@ -41,7 +41,7 @@ class CircuitBreaker:
     """Counts the failures of one part; safe to use from several threads.
 
     Args:
-        part: what it protects, one word, for metrics.
+        part: what it protects, for metrics and messages: ``store``.
         policy: see there.
         failure: raised instead of a call.
         clock_s: monotonic.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import redis
@@ -11,6 +12,7 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 
+from indexer.breaker import CircuitBreaker
 from indexer.errors import ConfigurationError, LedgerUnavailable, VitrineError
 from indexer.rate_limits.port import BucketsUnavailable
 from indexer.settings import Settings
@@ -29,13 +31,17 @@ class RedisConnection:
     Args:
         url: ``redis://[:PASSWORD@]HOST:PORT/DB``, or ``rediss://`` for TLS.
         failure: raised if Redis does not answer, or refuses.
+        breaker: where people wait for answers; hears of every call. None: every call is tried.
 
     Raises:
         ConfigurationError: that is no such address.
     """
 
-    def __init__(self, url: str, failure: type[VitrineError] = LedgerUnavailable) -> None:
+    def __init__(
+        self, url: str, failure: type[VitrineError] = LedgerUnavailable, breaker: CircuitBreaker | None = None
+    ) -> None:
         self._failure = failure
+        self._breaker = breaker
         try:
             self._client = redis.Redis.from_url(
                 url,
@@ -53,10 +59,7 @@ class RedisConnection:
         Raises:
             LedgerUnavailable: Redis does not answer, or refuses; or the error that the connection was made with.
         """
-        try:
-            return self._client.execute_command(*command)  # type: ignore[no-untyped-call]
-        except redis.RedisError as error:
-            raise self._unavailable(error) from error
+        return self._tried(lambda: self._client.execute_command(*command))  # type: ignore[no-untyped-call]
 
     def run_script(self, script: str, keys: Sequence[str], arguments: Sequence[str | int | float] = ()) -> Any:
         """A Lua script, which Redis runs as one step.
@@ -64,17 +67,18 @@ class RedisConnection:
         Raises:
             LedgerUnavailable: Redis does not answer, or refuses; or the error that the connection was made with.
         """
-        try:
-            return self._client.register_script(script)(keys=list(keys), args=list(arguments))
-        except redis.RedisError as error:
-            raise self._unavailable(error) from error
+        return self._tried(lambda: self._client.register_script(script)(keys=list(keys), args=list(arguments)))
 
     def close(self) -> None:
         """Closes the pooled connections."""
         self._client.close()
 
-    def _unavailable(self, error: redis.RedisError) -> VitrineError:
-        return self._failure(f"Redis cannot be used: {error}.", "Check that it runs, and redis_url.")
+    def _tried(self, call: Callable[[], Any]) -> Any:
+        try:
+            with self._breaker.attempt(_is_away) if self._breaker is not None else nullcontext():
+                return call()
+        except redis.RedisError as error:
+            raise self._failure(f"Redis cannot be used: {error}.", "Check that it runs, and redis_url.") from error
 
 
 class AsyncRedisConnection:
@@ -128,6 +132,28 @@ class AsyncRedisConnection:
     async def close(self) -> None:
         """Closes the pooled connections."""
         await self._client.aclose()
+
+
+def guarded_connection(settings: Settings, part: str, failure: type[VitrineError]) -> RedisConnection:
+    """A connection behind a circuit breaker, once Redis has answered.
+
+    Args:
+        settings: address, and when the breaker opens.
+        part: what is kept there, for metrics and messages: ``ledger``, ``event log``.
+        failure: see ``RedisConnection``.
+
+    Raises:
+        ConfigurationError: the address is missing or none.
+        VitrineError: ``failure``: Redis does not answer.
+    """
+    breaker = CircuitBreaker(part, settings.breaker_policy(), failure)
+    connection = RedisConnection(redis_address(settings), failure, breaker)
+    connection.call("PING")
+    return connection
+
+
+def _is_away(error: Exception) -> bool:
+    return isinstance(error, redis.ConnectionError | redis.TimeoutError)
 
 
 def _no_address() -> ConfigurationError:

@@ -13,7 +13,7 @@ from indexer.events.port import Appended, Applied, EventLog, ProductEvent, Produ
 from indexer.events.states import state_from_text, state_to_text
 from indexer.settings import Settings
 from workers.names import of_tenant
-from workers.redis_connection import RedisConnection, redis_address
+from workers.redis_connection import RedisConnection, guarded_connection
 
 _T = TypeVar("_T")
 _CHUNK = 500
@@ -101,8 +101,7 @@ def open_redis_event_logs(settings: Settings) -> RedisEventLogs:
         ConfigurationError: the address is missing or none.
         EventsUnavailable: Redis does not answer.
     """
-    connection = RedisConnection(redis_address(settings), EventsUnavailable)
-    connection.call("PING")
+    connection = guarded_connection(settings, "event log", EventsUnavailable)
     return RedisEventLogs(connection)
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from indexer.errors import RunNotFound
+from indexer.errors import LedgerUnavailable, RunNotFound
 from indexer.ledger.port import (
     BatchReport,
     Counts,
@@ -25,7 +25,7 @@ from indexer.products import CatalogProduct
 from indexer.settings import Settings
 from workers import redis_scripts as scripts
 from workers.names import REINDEXES, RUNNING, RUNS, latest_of, of_tenant, right, run_prefix
-from workers.redis_connection import RedisConnection, redis_address
+from workers.redis_connection import RedisConnection, guarded_connection
 
 _COUNT_NAMES = tuple(item.name for item in fields(Counts))
 _SEEN_CHUNK = 1000
@@ -56,8 +56,7 @@ def open_redis_ledger(settings: Settings) -> RedisLedger:
         ConfigurationError: the address is missing or none.
         LedgerUnavailable: Redis does not answer.
     """
-    connection = RedisConnection(redis_address(settings))
-    connection.call("PING")
+    connection = guarded_connection(settings, "ledger", LedgerUnavailable)
     return RedisLedger(connection)
 
 

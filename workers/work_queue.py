@@ -15,7 +15,7 @@ from workers.batch_board import BatchBoard
 from workers.celery_app import create_celery
 from workers.messages import ApplyMessage
 from workers.names import OPEN_REQUESTS, of_tenant, right
-from workers.redis_connection import RedisConnection, redis_address
+from workers.redis_connection import RedisConnection, guarded_connection
 from workers.redis_ledger import RedisLedger
 from workers.requests import RunRequests, is_ended
 from workers.sender import Sender
@@ -31,8 +31,7 @@ def open_redis_work_queue(settings: Settings) -> RedisWorkQueue:
         ConfigurationError: the address is missing or none.
         EventsUnavailable: Redis does not answer.
     """
-    connection = RedisConnection(redis_address(settings), EventsUnavailable)
-    connection.call("PING")
+    connection = guarded_connection(settings, "work queue", EventsUnavailable)
     return RedisWorkQueue(connection, Sender(create_celery(settings)), lease_s=settings.worker_lease_s)
 
 

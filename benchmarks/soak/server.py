@@ -18,6 +18,7 @@ import psutil  # type: ignore[import-untyped]
 
 from indexer.demo.catalog import FEED, write_sample_catalog
 from indexer.embedding.choice import DEMO_MODEL
+from indexer.processors import available_cores
 from tests.processes import REPOSITORY, free_port, program_environment
 
 _START_S = 120.0
@@ -168,7 +169,9 @@ def _private_bytes(pid: int) -> int:
 
 
 def _flags(folder: Path) -> list[str]:
-    return ["--data-dir", str(folder / "data"), "--model", DEMO_MODEL]
+    # half of the cores: a pass in as many threads as there are cores waits for each of them, and clients have them, too
+    threads = max(1, available_cores() // 2)
+    return ["--data-dir", str(folder / "data"), "--model", DEMO_MODEL, "--embed-threads", str(threads)]
 
 
 def _run(module: str, arguments: Sequence[str]) -> None:

@@ -33,6 +33,8 @@ _PASSING_CODES = frozenset(
 
 def judged(error: Exception) -> Setback:
     """Only what says nothing against the call itself is tried again: no connection, no answer in time, 429, 5xx."""
+    if isinstance(error, VitrineError):  # the circuit breaker's: who waits is told so at once
+        return Setback(False)
     if hasattr(error, "retry_after_s"):
         return Setback(True, float(error.retry_after_s))
     if isinstance(error, grpc.RpcError):
