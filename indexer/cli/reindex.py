@@ -10,7 +10,7 @@ from typing import Any
 from indexer import bootstrap
 from indexer.catalog import open_feed
 from indexer.cli.exit_codes import STOPPED
-from indexer.cli.flags import add_settings_flags, settings_of
+from indexer.cli.flags import add_settings_flags, add_tenant_flag, settings_of, tenant_of
 from indexer.cli.reindex_summary import conclude
 from indexer.cli.run_summary import shown
 from indexer.reindex.parts import ReindexOptions
@@ -39,6 +39,7 @@ def add_command(commands: Any) -> None:
     parser.add_argument(
         "--golden", type=Path, metavar="QUERIES", help="Labelled queries, as for evaluate: old against new."
     )
+    add_tenant_flag(parser)
     add_settings_flags(parser)
     parser.set_defaults(run=run)
 
@@ -51,6 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         "A reindex, which fills a new collection from one feed,",
         "Run index --full --tenant NAME for each; for a new model with --model NEW, then restart the API with it.",
     )
+    tenant_of(arguments, settings)
     options = ReindexOptions(
         promote=arguments.promote == "auto",
         batch_products=settings.batch_products,

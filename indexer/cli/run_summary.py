@@ -85,7 +85,8 @@ def _conclude(record: RunRecord, ledger: RunLedger) -> int:
         out.print("Failures: " + ", ".join(f"{code} {count:,}" for code, count in by_code.most_common()))
         for failure in failures[:_SHOWN_FAILURES]:
             out.print(f"  line {failure.line}, {failure.product_id or '?'}: {failure.reason}", markup=False)
-        out.print(f"All of them: python -m indexer failures {record.run_id}")
+        whose = f" --tenant {record.plan.tenant}" if record.plan.tenant else ""
+        out.print(f"All of them: python -m indexer failures {record.run_id}{whose}")
         if any(failure.product is not None for failure in failures):
-            out.print(f"Try them again: python -m indexer retry {record.run_id}")
+            out.print(f"Try them again: python -m indexer retry {record.run_id}{whose}")
     return DONE_WITH_FAILURES if failures or record.state is RunState.FAILED else DONE

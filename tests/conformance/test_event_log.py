@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -14,11 +14,12 @@ import pytest
 
 from indexer.errors import EventsUnavailable
 from indexer.events.delays import KEPT_DELAYS
+from indexer.events.logs import EventLogs, SqliteEventLogs
 from indexer.events.port import Applied, EventKind, EventLog, ProductBase, ProductEvent
 from indexer.events.sqlite import SqliteEventLog
 from tests.points import made_up_product
 from workers.redis_connection import RedisConnection
-from workers.redis_events import RedisEventLog
+from workers.redis_events import RedisEventLog, RedisEventLogs
 
 START = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
@@ -242,3 +243,28 @@ def test_what_comes_without_a_version_counts_in_its_order_even_if_the_clock_is_s
     # what has a version has its place in time, as before
     assert log.append([upsert("p1", 59)])[0].stale
     assert not log.append([upsert("p1", 61)])[0].stale
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+def test_logs_of_tenants_know_nothing_of_each_other(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    logs: EventLogs = SqliteEventLogs(tmp_path / "data")
+    if kind == "redis":
+        logs = RedisEventLogs(RedisConnection(request.getfixturevalue("redis_url"), EventsUnavailable))
+    with closing(logs):
+        assert list(logs.tenants()) == []
+        logs.of("").append([upsert("p1", 0)])
+        logs.of("north").append([upsert("p1", 1, price_minor=1), upsert("p2", 1)])
+        logs.of("south").append([delete("p1", 2)])
+        assert list(logs.tenants()) == ["north", "south"]
+        assert [logs.of(tenant).position() for tenant in ("", "north", "south")] == [1, 2, 1]
+        states = {tenant: logs.of(tenant).latest(["p1", "p2"]) for tenant in ("", "north", "south")}
+        assert [sorted(found) for found in states.values()] == [["p1"], ["p1", "p2"], ["p1"]]
+        north, south = states["north"]["p1"].base, states["south"]["p1"].base
+        assert north is not None and north.product is not None and north.product.price_minor == 1
+        assert south is not None and south.product is None
+        logs.of("north").advance("products--abc", 2, [0.5])
+        assert logs.of("north").applied("products--abc").sequence == 2
+        assert logs.of("south").applied("products--abc") == Applied()
+        assert logs.of("south").again(["p2"]) == 0
+        logs.of("south").compact(at(60 * 24 * 365), 99)
+        assert sorted(logs.of("north").latest(["p1", "p2"])) == ["p1", "p2"]

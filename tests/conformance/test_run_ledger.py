@@ -14,6 +14,7 @@ from indexer.errors import RunNotFound
 from indexer.ledger.port import BatchReport, Counts, Failure, RunLedger, RunPlan, RunState, Stage, new_run_id
 from indexer.ledger.reindexes import ReindexCheck, ReindexRecord, ReindexState
 from indexer.ledger.sqlite import SqliteLedger
+from indexer.ledger.tenants import TenantRuns
 from indexer.products import CatalogProduct
 from workers.redis_connection import RedisConnection
 from workers.redis_ledger import RedisLedger
@@ -290,3 +291,25 @@ def test_a_lease_that_is_not_renewed_lapses(ledger: RunLedger) -> None:
     assert ledger.lease("reindex", "a", 0.01) == "a"
     time.sleep(0.1)
     assert ledger.lease("reindex", "b", 60) == "b"
+
+
+def test_runs_of_tenants_are_apart_though_feed_and_alias_are_the_same(ledger: RunLedger) -> None:
+    plans = {tenant: replace(PLAN, tenant=tenant) for tenant in ("", "north", "south")}
+    runs = {tenant: ledger.begin(plan).record.run_id for tenant, plan in plans.items()}
+    assert len(set(runs.values())) == 3
+    for tenant, run_id in runs.items():
+        assert ledger.begin(plans[tenant]).record.run_id == run_id, "none took another's place"
+        ledger.record_batch(run_id, report(0, failure("p1"), ids=("p1", f"only-{tenant}")))
+        assert [record.run_id for record in ledger.runs(tenant=tenant)] == [run_id]
+    assert ledger.seen(runs["north"], ["p1", "only-south", "only-north"]) == {"p1", "only-north"}
+    retried = ledger.begin(replace(plans["north"], retry_of=runs["north"])).record
+    ledger.record_batch(retried.run_id, report(0, ids=("p1",)))
+    assert ledger.failures(runs["north"]) == []
+    assert [item.product_id for item in ledger.failures(runs["south"])] == ["p1"]
+    north = TenantRuns(ledger, "north")
+    assert north.run(runs["north"]).plan == plans["north"]
+    for other in (runs["south"], runs[""], "no such run"):
+        for asked in (north.run, north.failures):
+            with pytest.raises(RunNotFound) as caught:
+                asked(other)
+            assert not {runs["south"], runs[""]} & set((caught.value.remedy or "").replace(",", " ").split())
