@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -49,7 +50,8 @@ async def metrics(request: Request) -> Response:
             "Figures are for this machine, and for who has a key.",
             "Send metrics_key, or a key for administration, as Authorization: Bearer.",
         )
-    return Response(exposition(await page.live.families(), page.folder), media_type=MEDIA_TYPE)
+    live = await page.live.families()
+    return Response(await asyncio.to_thread(exposition, live, page.folder), media_type=MEDIA_TYPE)
 
 
 def _may_see(request: Request, key: str) -> bool:
