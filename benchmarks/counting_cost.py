@@ -21,7 +21,7 @@ from indexer.embedding.choice import DEMO_MODEL
 from indexer.settings import load_settings
 from search_api.app import create_app
 
-PAIRS = 1500
+PAIRS = 1000
 _WARM = 200
 _LEFT_OUT = ((Counter, "inc"), (Gauge, "inc"), (Gauge, "dec"), (Histogram, "observe"))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from time import perf_counter
 
+from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from indexer.telemetry import metrics
@@ -27,6 +28,7 @@ class Measuring:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI entry."""
@@ -60,14 +62,24 @@ class Measuring:
             metrics.HTTP_IN_PROGRESS.dec()
             method = scope["method"] if scope["method"] in _METHODS else _OTHER
             route = getattr(scope.get("route"), "path", _OTHER)
-            metrics.HTTP_REQUESTS.labels(method, route, status).inc()
-            metrics.HTTP_REQUEST_SECONDS.labels(method, route).observe(perf_counter() - start_s)
+            requests, seconds = self._series_of(method, route, status)
+            requests.inc()
+            seconds.observe(perf_counter() - start_s)
             traced.rename(f"{method} {route}")
             traced.note("http.request.method", method)
             traced.note("http.route", route)
             traced.note("http.response.status_code", status)
             if status >= _FAILED:
                 traced.fail(str(status))
+
+    def _series_of(self, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+        """Looked up once: finding a series costs more than counting in it."""
+        found = self._series.get((method, route, status))
+        if found is None:
+            requests = metrics.HTTP_REQUESTS.labels(method, route, status)
+            found = requests, metrics.HTTP_REQUEST_SECONDS.labels(method, route)
+            self._series[method, route, status] = found
+        return found
 
 
 def _trace_headers(scope: Scope) -> Mapping[str, str]:

@@ -102,6 +102,10 @@ class QueryEmbeddings:
         self._cache = cache
         self._decoder = decoder
         self._flights: Flights[QueryEmbedding] = Flights()
+        self._lookups = {
+            source: metrics.CACHE_LOOKUPS.labels(source.value)
+            for source in (EmbeddingSource.CACHE, EmbeddingSource.SHARED, EmbeddingSource.MODEL)
+        }
         # threads of their own: photos that wait for a core must not keep searches waiting
         self._decoders = ThreadPoolExecutor(available_cores(), thread_name_prefix="decode")
 
@@ -201,10 +205,10 @@ class QueryEmbeddings:
     async def _remembered(self, key: _Key, embed: Callable[[], Coroutine[Any, Any, QueryEmbedding]]) -> QueryEmbedding:
         vector = self._cache.get(key)
         if vector is not None:
-            metrics.CACHE_LOOKUPS.labels(EmbeddingSource.CACHE.value).inc()
+            self._lookups[EmbeddingSource.CACHE].inc()
             return QueryEmbedding(vector, EmbeddingSource.CACHE)
         shared = self._flights.is_under_way(key)
-        metrics.CACHE_LOOKUPS.labels((EmbeddingSource.SHARED if shared else EmbeddingSource.MODEL).value).inc()
+        self._lookups[EmbeddingSource.SHARED if shared else EmbeddingSource.MODEL].inc()
         with span(f"embed.{key.kind}"):
             embedding = await self._flights.join(key, embed)
         return replace(embedding, source=EmbeddingSource.SHARED) if shared else embedding
