@@ -60,6 +60,9 @@ def _not_in_it(settings: Settings) -> list[str]:
         missing.append("the collections of the Qdrant server; take snapshots of them (docs/operations.md).")
     if settings.ledger == "redis":
         missing.append("runs and events, which are in Redis; copy its append-only files (docs/operations.md).")
+    keys = settings.keys_path
+    if keys.exists() and not keys.resolve().is_relative_to(settings.data_dir.resolve()):
+        missing.append(f"the API keys, which are in {keys} (keys_file); copy that file, too.")
     return missing
 
 
