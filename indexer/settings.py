@@ -500,8 +500,10 @@ def load_settings(
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else "settings"
+        field = Settings.model_fields.get(name)
+        shown = "what it is" if field is not None and field.annotation is SecretStr else repr(first.get("input"))
         raise ConfigurationError(
-            f"The setting {name} ({origins.get(name, 'unknown')}) cannot be {first.get('input')!r}: {first['msg']}.",
+            f"The setting {name} ({origins.get(name, 'unknown')}) cannot be {shown}: {first['msg']}.",
             "Correct it; python -m indexer info shows all settings.",
         ) from error
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from indexer.errors import AuditUnavailable
-from search_api.keys.records import without_keys
+from indexer.telemetry.secrets import without_keys
 
 _log = logging.getLogger(__name__)
 AUDIT_FILE = "audit.jsonl"

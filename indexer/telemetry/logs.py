@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, TextIO, TypeAlias
 
 from indexer.telemetry.context import current_request_id, current_run_id
+from indexer.telemetry.secrets import without_keys
 from indexer.telemetry.tracing import current_trace_id
 
 LogFormat: TypeAlias = Literal["auto", "json", "text"]
@@ -22,12 +23,18 @@ _ACCESS_FIELDS = ("client", "method", "path", "http_version", "status")
 
 
 class OfWork(logging.Filter):
-    """Gives each record ``of_work``, to end a readable line with: ids of request and run in brackets, or nothing."""
+    """Gives each record ``of_work``, to end a readable line with: ids of request and run in brackets, or nothing.
+
+    Takes the secret out of API keys that somebody put where they do not belong.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Lets everything through."""
         ids = [found for found in (current_request_id(), current_run_id()) if found]
         record.of_work = f" [{' '.join(ids)}]" if ids else ""
+        record.msg = without_keys(str(record.msg))
+        if isinstance(record.args, tuple):
+            record.args = tuple(without_keys(item) if isinstance(item, str) else item for item in record.args)
         return True
 
 
@@ -61,7 +68,7 @@ class JsonLines(logging.Formatter):
         line |= _access_fields(record)
         if record.exc_info and record.exc_info[0] is not None:
             line["error"] = {"type": record.exc_info[0].__name__, "stack": self.formatException(record.exc_info)}
-        return json.dumps(line, ensure_ascii=False, default=str).translate(_LINE_ENDS)
+        return without_keys(json.dumps(line, ensure_ascii=False, default=str)).translate(_LINE_ENDS)
 
 
 def writes_json(log_format: LogFormat, stream: TextIO | None = None) -> bool:

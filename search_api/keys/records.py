@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import re
 import secrets
 from dataclasses import dataclass, field
 
+from indexer.telemetry.secrets import KEY_PATTERN, KEY_PREFIX
 from search_api.access import Access, Scope
 
-KEY_PREFIX = "vitrine"
-"""First part of each key, so that people and programs that look for leaked secrets recognise one."""
 _ID_BYTES = 6
 _SECRET_BYTES = 32
-_KEY = re.compile(rf"{KEY_PREFIX}_([0-9a-f]{{{2 * _ID_BYTES}}})_[0-9a-f]{{{2 * _SECRET_BYTES}}}", re.ASCII)
 _SCRYPT = {"n": 2**14, "r": 8, "p": 5}
 """16 MB and some 200 ms for a guess; one of the least that OWASP's cheat sheet on storing passwords names."""
 
@@ -91,13 +88,8 @@ def new_session_token() -> str:
 
 def key_id_of(key: str) -> str:
     """The public part of what has the form of a key; empty for anything else."""
-    matched = _KEY.fullmatch(key)
+    matched = KEY_PATTERN.fullmatch(key)
     return matched[1] if matched else ""
-
-
-def without_keys(text: str) -> str:
-    """A text in which every key has lost its secret; its id stays, to know which one to revoke."""
-    return _KEY.sub(rf"{KEY_PREFIX}_\1_...", text)
 
 
 def digest_of(secret: bytes) -> bytes:

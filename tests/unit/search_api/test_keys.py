@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from indexer.errors import KeyNotFound, KeysUnavailable
+from indexer.telemetry.secrets import without_keys
 from search_api.access import Scope
 from search_api.keys.file import KeyFile
 from search_api.keys.records import (
@@ -21,7 +22,6 @@ from search_api.keys.records import (
     key_id_of,
     new_key,
     new_session_token,
-    without_keys,
 )
 from search_api.keys.ring import KeyRing
 
