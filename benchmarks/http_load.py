@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-UNLIMITED = ("--address-requests-per-s", "0", "--address-concurrency", "0")
+UNLIMITED = ("--address-requests-per-s", "0", "--address-concurrency", "0", "--query-slowdown", "0")
 """Flags of a server whose clients all have one address."""
 
 
