@@ -176,7 +176,7 @@ class Settings(BaseModel):
     )
     decoder_processes: int = Field(0, ge=0, le=256, description="Processes that decode; 0: one for each core.")
     decoder_memory_bytes: int = Field(
-        1_000_000_000, ge=50_000_000, description="Most memory that one of them may take for a picture."
+        1_500_000_000, ge=50_000_000, description="Most memory that one of them may take for a picture."
     )
     image_allowed_hosts: Annotated[tuple[str, ...], BeforeValidator(_split_list)] = Field(
         (), description="Image hosts that may have private addresses; comma separated."

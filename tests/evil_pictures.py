@@ -45,7 +45,7 @@ class EvilBmp(BmpImagePlugin.BmpImageFile):
         if data.endswith(CRASH_LATER):
             _later.append(data)
         if data.endswith(FILL):
-            self._taken = [bytearray(10_000_000) for _ in range(10_000)]
+            self._taken = [bytearray(50_000_000) for _ in range(2_000)]
         if data.endswith(LOOP):
             ctypes.PyDLL(None).pause()  # holds the interpreter: no thread of Python's gets a turn
         if data.endswith(KILL):

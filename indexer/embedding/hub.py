@@ -1,40 +1,48 @@
-"""Whether the model hub can give what a named model needs, asked before open_clip tries for a minute."""
+"""The weights of a named model, as safetensors and nothing else, fetched from the model hub before open_clip looks."""
 
 from __future__ import annotations
 
-from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+from pathlib import Path
+
+from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
 from huggingface_hub.errors import EntryNotFoundError, OfflineModeIsEnabled, RepositoryNotFoundError
 
 from indexer.embedding.choice import ModelChoice
-from indexer.errors import ModelHubUnreachable, ModelNotFound
+from indexer.errors import ModelHubUnreachable, ModelNotFound, ModelWeightsMissing
 
-_WEIGHTS_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+_WEIGHTS_FILE = "open_clip_model.safetensors"
 _TIMEOUT_S = 10.0
 
 
-def check_hub_has(repository: str, choice: ModelChoice) -> None:
-    """Returns if the weights are in the local cache or the hub answers.
+def safetensors_file(entry: str, choice: ModelChoice) -> Path:
+    """The file of a named model's weights in the local cache, fetched if it is not there.
 
     Args:
-        repository: ``owner/name/`` as open_clip's table gives it; empty for weights that lie elsewhere.
+        entry: where open_clip's table says that the weights are: ``owner/name/``, or ``owner/name/file``; empty for
+            those that are on no hub.
         choice: names the model in messages and the cache.
 
     Raises:
         ModelHubUnreachable: no connection; names the two remedies.
         ModelNotFound: the hub has no such repository.
+        ModelWeightsMissing: there are pickled weights alone, which can run code when they are loaded.
     """
-    name = repository.strip("/")
-    if name.count("/") != 1:
-        return
+    repository, _, file = entry.rpartition("/")
+    name = f"{Path(file).stem}.safetensors" if file else _WEIGHTS_FILE
+    if repository.count("/") != 1:
+        raise _pickled_alone(choice)
     cache_dir = choice.cache_dir or None
-    if any(isinstance(try_to_load_from_cache(name, file, cache_dir=cache_dir), str) for file in _WEIGHTS_FILES):
-        return
+    cached = try_to_load_from_cache(repository, name, cache_dir=cache_dir)
+    if isinstance(cached, str):
+        return Path(cached)
     try:
-        get_hf_file_metadata(hf_hub_url(name, _WEIGHTS_FILES[0]), timeout=_TIMEOUT_S)
-    except EntryNotFoundError:
-        return  # the repository answers; open_clip knows its other file names
+        get_hf_file_metadata(hf_hub_url(repository, name), timeout=_TIMEOUT_S)
+        # whatever is fetched, its space is made of what the weights are: another revision is another space
+        return Path(hf_hub_download(repository, name, cache_dir=cache_dir))  # see above # nosec B615
+    except EntryNotFoundError as error:
+        raise _pickled_alone(choice) from error
     except RepositoryNotFoundError as error:
-        raise ModelNotFound(f"The model hub has no repository {name}.", "Choose another model.") from error
+        raise ModelNotFound(f"The model hub has no repository {repository}.", "Choose another model.") from error
     except (OfflineModeIsEnabled, OSError, RuntimeError, ValueError) as error:
         raise _unreachable(choice, error) from error
     except Exception as error:
@@ -42,6 +50,14 @@ def check_hub_has(repository: str, choice: ModelChoice) -> None:
         if type(error).__module__.split(".")[0] in {"httpx", "httpx2", "httpcore", "httpcore2", "requests"}:
             raise _unreachable(choice, error) from error
         raise
+
+
+def _pickled_alone(choice: ModelChoice) -> ModelWeightsMissing:
+    return ModelWeightsMissing(
+        f"The weights of {choice.model} are not to be had as safetensors; pickled weights can run code and are not "
+        "loaded.",
+        "Choose another model or tag, or convert them once where that is safe, into a folder for model local-dir:PATH.",
+    )
 
 
 def _unreachable(choice: ModelChoice, error: Exception) -> ModelHubUnreachable:

@@ -24,7 +24,7 @@ from safetensors import SafetensorError
 
 from indexer.embedding.choice import DEMO_MODEL, LOCAL_DIR, ModelChoice, demo_checkpoint
 from indexer.embedding.fingerprints import tokenizer_fingerprint, weights_fingerprint
-from indexer.embedding.hub import check_hub_has
+from indexer.embedding.hub import safetensors_file
 from indexer.embedding.port import LabelScale, TokenIds
 from indexer.embedding.preprocess import Preprocess
 from indexer.errors import ModelMismatch, ModelNotFound, ModelWeightsMissing
@@ -78,7 +78,7 @@ def load_open_clip(choice: ModelChoice) -> LoadedModel:
     Raises:
         ModelNotFound: unknown name, tag or folder.
         ModelHubUnreachable: the weights are neither cached nor to be had.
-        ModelWeightsMissing: a checkpoint folder without safetensors.
+        ModelWeightsMissing: weights that are not to be had as safetensors.
         ModelMismatch: recipe or tokenizer do not belong to the weights.
     """
     name, pretrained = _resolve(choice)
@@ -129,8 +129,9 @@ def _resolve(choice: ModelChoice) -> tuple[str, str]:
             f"There is no open_clip model named {choice.model}.", f"{hint}A checkpoint folder is named local-dir:PATH."
         )
     tag = _tag(choice)
-    repository = open_clip.get_pretrained_cfg(choice.model, tag).get("hf_hub", "")
-    check_hub_has(repository, choice)
+    known_weights = open_clip.get_pretrained_cfg(choice.model, tag)
+    # open_clip would fall back to pickled weights; where a file is named, it looks for no other
+    known_weights["file"] = str(safetensors_file(known_weights.get("hf_hub", ""), choice))
     return choice.model, tag
 
 

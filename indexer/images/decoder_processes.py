@@ -39,12 +39,13 @@ class ProcessOptions:
 
     Attributes:
         count: of processes, started as they are needed; 0: one for each core.
-        memory_bytes: that one may take for its picture.
+        memory_bytes: that one may take for its picture; the dearest ones of 50 million pixels take 1.35 GB (a TIFF of
+            floats; a WebP without loss 1.03, an AVIF 0.83, a PNG with transparency 0.63).
         plugins: modules that register further formats, or other readers, with Pillow.
     """
 
     count: int = 0
-    memory_bytes: int = 1_000_000_000
+    memory_bytes: int = 1_500_000_000
     plugins: Sequence[str] = ()
 
 

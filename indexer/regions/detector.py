@@ -10,9 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 from indexer.embedding.port import Pixels
-from indexer.errors import ConfigurationError, ModelFailed, VitrineError
+from indexer.errors import ConfigurationError, ModelFailed
 from indexer.regions.box import Box
 from indexer.regions.salience import Region
 
@@ -79,8 +81,8 @@ def load_detector(setting: str, *, most: int) -> DetectorFinder:
     """The detector that the setting ``region_detector`` names.
 
     Args:
-        setting: ``NAME:FILE``: one of torchvision's detectors, and its weights (a state dict, ``.pth`` or
-            ``.safetensors``) on this machine; nothing is downloaded.
+        setting: ``NAME:FILE``: one of torchvision's detectors, and its weights (a state dict as
+            safetensors) on this machine; nothing is downloaded.
         most: objects in an answer.
 
     Raises:
@@ -118,17 +120,12 @@ def _weights(path: Path) -> dict[str, torch.Tensor]:
     if not path.is_file():
         raise ConfigurationError(f"There are no detector weights {path}.", "Put the file there; nothing is downloaded.")
     try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return dict(load_file(path))
-        return dict(torch.load(path, map_location="cpu", weights_only=True))
-    except VitrineError:
-        raise
-    except Exception as error:
+        return dict(load_file(path))  # whatever the file is called: a pickle is none
+    except (SafetensorError, OSError, ValueError) as error:
         raise ConfigurationError(
-            f"The detector weights {path} cannot be read: {str(error).splitlines()[0][:200]}.",
-            "They must be a state dict, saved by torch.save or as safetensors.",
+            f"The detector weights {path} cannot be read as safetensors: {str(error).splitlines()[0][:200]}.",
+            "Pickled weights (.pth, .pt) can run code and are not loaded. Where you trust them, convert them once: "
+            "safetensors.torch.save_file(torch.load(FILE, weights_only=True), 'weights.safetensors').",
         ) from error
 
 

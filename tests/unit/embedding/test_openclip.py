@@ -13,13 +13,14 @@ import open_clip
 import pytest
 import sentencepiece
 import torch
+from huggingface_hub.errors import EntryNotFoundError
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from indexer.embedding import hub
 from indexer.embedding.choice import ModelChoice
 from indexer.embedding.load import load_embedder
-from indexer.embedding.openclip import load_open_clip
+from indexer.embedding.openclip import _resolve, load_open_clip
 from indexer.embedding.port import Embedder
 from indexer.embedding.torch_backend import TorchEmbedder
 from indexer.errors import (
@@ -281,9 +282,50 @@ def test_a_dead_connection_to_the_hub_is_an_unreachable_hub(tmp_path: Path, monk
 
     monkeypatch.setattr(hub, "get_hf_file_metadata", refuse)
     with pytest.raises(ModelHubUnreachable, match="refused"):
-        hub.check_hub_has(
+        hub.safetensors_file(
             "timm/ViT-B-32-SigLIP2-256/", ModelChoice(model="ViT-B-32-SigLIP2-256", cache_dir=str(tmp_path))
         )
+
+
+def cached(folder: Path, repository: str, file: str) -> Path:
+    """A file in the hub client's cache, as it lies there."""
+    home = folder / f"models--{repository.replace('/', '--')}"
+    path = home / "snapshots" / "0123456789" / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"weights")
+    (home / "refs").mkdir(exist_ok=True)
+    (home / "refs" / "main").write_text("0123456789")
+    return path
+
+
+def test_pickled_weights_of_the_hub_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cached(tmp_path, "timm/ViT-B-32-SigLIP2-256", "open_clip_pytorch_model.bin")
+
+    def has_no_safetensors(*_: object, **__: object) -> None:
+        raise EntryNotFoundError("404")
+
+    monkeypatch.setattr(hub, "get_hf_file_metadata", has_no_safetensors)
+    with pytest.raises(ModelWeightsMissing, match=r"ViT-B-32-SigLIP2-256.*can run code.*local-dir:PATH"):
+        load_open_clip(ModelChoice(model="ViT-B-32-SigLIP2-256", cache_dir=str(tmp_path)))
+
+
+def test_open_clip_is_given_the_safetensors_and_looks_for_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = open_clip.get_pretrained_cfg("ViT-B-32-SigLIP2-256", "webli")
+    monkeypatch.setitem(entry, "file", "")  # what is written to the table below is undone
+    cached(tmp_path, "timm/ViT-B-32-SigLIP2-256", "open_clip_pytorch_model.bin")
+    path = cached(tmp_path, "timm/ViT-B-32-SigLIP2-256", "open_clip_model.safetensors")
+    _resolve(ModelChoice(model="ViT-B-32-SigLIP2-256", cache_dir=str(tmp_path)))
+    assert open_clip.pretrained.download_pretrained(entry) == str(path)
+
+
+def test_weights_of_other_names_are_looked_for_as_safetensors_too(tmp_path: Path) -> None:
+    path = cached(tmp_path, "apple/some-model", "weights.safetensors")
+    choice = ModelChoice(model="some-model", cache_dir=str(tmp_path))
+    assert hub.safetensors_file("apple/some-model/weights.bin", choice) == path
+    with pytest.raises(ModelWeightsMissing, match="can run code"):
+        hub.safetensors_file("", choice)
 
 
 def test_the_space_tells_what_decides_the_numbers(tmp_path: Path) -> None:

@@ -25,7 +25,6 @@ from indexer.errors import (
     ImageTooLarge,
     ImageTooManyPixels,
 )
-from indexer.images import decoder_forker
 from indexer.images.decoder import InProcessDecoder
 from indexer.images.decoder_processes import DecoderProcesses, ProcessOptions
 from indexer.images.limits import ImageLimits
@@ -34,7 +33,7 @@ from indexer.telemetry import metrics
 from tests.evil_pictures import CRASH, CRASH_LATER, FILL, KILL, LIE, LOOP, evil_picture
 from tests.pictures import drawn_picture, encoded
 
-LIMITS = ImageLimits(max_bytes=5_000_000, max_pixels=4_000_000, timeout_s=1.0)
+LIMITS = ImageLimits(max_bytes=5_000_000, max_pixels=4_000_000, timeout_s=2.0)
 MEMORY_BYTES = 200_000_000
 PLUGINS = ("tests.evil_plugin",)
 SQUARE = Square(64, "squash", "bicubic")
@@ -202,7 +201,7 @@ def test_it_ends_with_its_owner() -> None:
 
 
 def test_no_picture_is_blamed_where_no_process_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoder_forker.sys, "executable", "/nowhere/python")
+    monkeypatch.setattr("indexer.images.decoder_forker.sys.executable", "/nowhere/python")
     decoder = DecoderProcesses(LIMITS, ProcessOptions(1, MEMORY_BYTES))
     with pytest.raises(DecoderUnavailable, match="can be started"):
         decoder.square(evil_picture(b""), SQUARE)

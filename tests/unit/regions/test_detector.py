@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 from torchvision.models.detection import ssdlite320_mobilenet_v3_large
 
 from indexer.errors import ConfigurationError, ModelFailed
@@ -19,8 +21,8 @@ NAME = "ssdlite320_mobilenet_v3_large"
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("detector") / "weights.pth"
-    torch.save(ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None).state_dict(), path)
+    path = tmp_path_factory.mktemp("detector") / "weights.safetensors"
+    save_file(ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None).state_dict(), path)
     return path
 
 
@@ -77,10 +79,32 @@ def test_a_detector_that_cannot_be_is_named_with_the_remedy(setting: str, said: 
 
 
 def test_other_weights_than_the_detectors_are_refused(tmp_path: Path) -> None:
-    other = tmp_path / "other.pth"
-    torch.save({"weight": torch.zeros(3)}, other)
+    other = tmp_path / "other.safetensors"
+    save_file({"weight": torch.zeros(3)}, other)
     with pytest.raises(ConfigurationError, match="are not those of"):
         load_detector(f"{NAME}:{other}", most=3)
     other.write_bytes(b"not weights at all")
-    with pytest.raises(ConfigurationError, match="cannot be read"):
+    with pytest.raises(ConfigurationError, match="cannot be read as safetensors"):
         load_detector(f"{NAME}:{other}", most=3)
+
+
+class _Code:
+    """What a pickle may do when it is loaded."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self._path,)
+
+
+@pytest.mark.parametrize("name", ["weights.pth", "weights.pt", "weights.safetensors"])
+def test_pickled_weights_are_refused_whatever_they_are_called(tmp_path: Path, name: str) -> None:
+    ran = tmp_path / "ran"
+    (tmp_path / name).write_bytes(pickle.dumps({"weight": _Code(ran)}))
+    with pytest.raises(ConfigurationError, match=r"can run code .* convert them once"):
+        load_detector(f"{NAME}:{tmp_path / name}", most=3)
+    torch.save(ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None).state_dict(), tmp_path / name)
+    with pytest.raises(ConfigurationError, match="can run code"):
+        load_detector(f"{NAME}:{tmp_path / name}", most=3)
+    assert not ran.exists()
