@@ -168,7 +168,8 @@ def install_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(VitrineError)
     async def on_known(request: Request, error: VitrineError) -> JSONResponse:
-        if STATUS_BY_ERROR.get(type(error), 500) >= 500:
+        # a model that is being loaded is asked for every second by whoever waits for it, and nothing is wrong
+        if STATUS_BY_ERROR.get(type(error), 500) >= 500 and not isinstance(error, errors.ModelLoading):
             _log.warning("%s %s: %s", request.method, one_line(request.url.path), one_line(error))
         return problem_of(error)
 
