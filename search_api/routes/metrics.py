@@ -45,7 +45,7 @@ async def metrics(request: Request) -> Response:
         KeyRequired: who asks is elsewhere and has no key.
     """
     page = cast("MetricsPage", request.app.state.metrics)
-    if not _may_see(request, page.key):
+    if not may_see(request, page.key):
         raise KeyRequired(
             "Figures are for this machine, and for who has a key.",
             "Send metrics_key, or a key for administration, as Authorization: Bearer.",
@@ -54,11 +54,18 @@ async def metrics(request: Request) -> Response:
     return Response(await asyncio.to_thread(exposition, live, page.folder), media_type=MEDIA_TYPE)
 
 
-def _may_see(request: Request, key: str) -> bool:
+def may_see(request: Request, key: str) -> bool:
+    """Whether figures are for who sends a request.
+
+    Args:
+        request: after authentication.
+        key: that opens them, empty if there is none.
+    """
     given = key_in(request.headers)
     if key and hmac.compare_digest(given.encode("latin-1", "replace"), key.encode()):
         return True
-    if access.Scope.ADMIN in access.current.get().scopes:
+    found = access.current.get()
+    if access.Scope.ADMIN in found.scopes and not found.tenant:  # figures are of the whole installation
         return True
     return not key and not given and _is_this_machine(request)
 

@@ -8,15 +8,18 @@ from pathlib import Path
 
 import pytest
 from prometheus_client.metrics_core import Metric
+from starlette.requests import Request
 
 from indexer.errors import EventsUnavailable, StoreUnavailable
 from indexer.indexing.dispatcher import QueueStatus
 from indexer.settings import load_settings
-from search_api import live_figures
+from search_api import access, live_figures
+from search_api.access import Access, Scope
 from search_api.backlog import Backlog, EventBacklog, Waiting
 from search_api.embedding_cache import EmbeddingCache
 from search_api.lanes import LaneBacklog
 from search_api.live_figures import LiveFigures
+from search_api.routes.metrics import may_see
 
 
 class Redis(Backlog):
@@ -93,3 +96,32 @@ def test_an_embedded_installation_without_events_opens_nothing(tmp_path: Path) -
     backlog = Backlog(load_settings({"data_dir": tmp_path / "data"}, environment={}).settings, str)
     assert backlog.read() == Waiting((), None)
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("client", "headers", "key", "scopes", "tenant", "opens"),
+    [
+        ("127.0.0.1", {}, "", (), "", True),
+        ("::1", {}, "", (), "", True),
+        ("10.0.0.9", {}, "", (), "", False),
+        ("127.0.0.1", {"x-forwarded-for": "10.0.0.9"}, "", (), "", False),
+        ("127.0.0.1", {"x-api-key": "wrong"}, "", (), "", False),
+        ("127.0.0.1", {}, "k" * 20, (), "", False),
+        ("10.0.0.9", {"authorization": f"Bearer {'k' * 20}"}, "k" * 20, (), "", True),
+        ("10.0.0.9", {"x-api-key": "k" * 19}, "k" * 20, (), "", False),
+        ("10.0.0.9", {"x-api-key": "other"}, "", (Scope.ADMIN,), "", True),
+        ("10.0.0.9", {"x-api-key": "other"}, "", (Scope.ADMIN,), "shop-a", False),
+        ("10.0.0.9", {"x-api-key": "other"}, "", (Scope.SEARCH,), "", False),
+        ("unix", {}, "", (), "", False),
+    ],
+)
+def test_who_may_see_figures(
+    client: str, headers: dict[str, str], key: str, scopes: tuple[Scope, ...], tenant: str, opens: bool
+) -> None:
+    encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
+    request = Request({"type": "http", "headers": encoded, "client": (client, 1)})
+    token = access.current.set(Access("", "", frozenset(scopes), tenant))
+    try:
+        assert may_see(request, key) is opens
+    finally:
+        access.current.reset(token)
