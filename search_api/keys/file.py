@@ -86,7 +86,7 @@ class KeyFile:
         with self._file.using() as db:
             db.execute("BEGIN")  # one moment of the file, and nobody who writes is waited for
             try:
-                keys = db.execute("SELECT * FROM keys ORDER BY created_at, key_id").fetchall()
+                keys = db.execute("SELECT * FROM keys ORDER BY created_at, rowid").fetchall()
                 sessions = db.execute("SELECT * FROM sessions").fetchall()
                 salt = db.execute("SELECT salt FROM salt").fetchone()[0]
             finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import Iterator
 from http.cookies import SimpleCookie
@@ -18,6 +19,8 @@ from indexer.embedding.port import Embedder
 from indexer.settings import Settings, load_settings
 from search_api.access import Scope
 from search_api.app import create_app
+from search_api.client import ApiProblem, Client, RetryPolicy
+from search_api.indexer_process import IndexerProcess
 from search_api.keys.file import KeyFile
 from search_api.keys.records import KeyRecord, digest_of, key_id_of, new_key
 from search_api.routes.scopes import scope_of
@@ -322,3 +325,37 @@ def test_what_cannot_be_put_on_record_is_not_done(tmp_path: Path, tiny_embedder:
 def test_the_description_says_whether_a_key_is_needed(url: str) -> None:
     described = ask(url, "GET", "/openapi.json").json()["paths"]
     assert {} not in described["/v1/search"]["post"]["security"]
+
+
+def test_the_client_sends_its_key_with_every_call(url: str, keys: Keys) -> None:
+    everything = keys.make(*Scope)
+    until_status(url, "/v1/products/p1", everything, 503)
+    policy = RetryPolicy(attempts=1)
+    for key, code in ((everything, "collection_not_found"), ("", "key_required")):
+        with Client(url, key=key, policy=policy) as shop, pytest.raises(ApiProblem) as caught:
+            shop.product("p1")
+        assert caught.value.code == code
+    with Client(url, key=everything, policy=policy) as shop:
+        assert shop.runs().runs == []
+        assert everything.split("_")[2] not in repr(shop._address)
+    with httpx.Client(trust_env=False) as browser:
+        Client(url, key=everything, http=browser).sign_in()
+        assert Client(url, http=browser).embed_texts(["red"]).dim > 0
+        Client(url, http=browser).sign_out()
+        with pytest.raises(ApiProblem, match="key"):
+            Client(url, http=browser).embed_texts(["red"])
+
+
+def test_no_indexer_is_started_before_anybody_could_give_it_work(settings: Settings) -> None:
+    asked = threading.Event()
+
+    def wanted() -> bool:
+        asked.set()
+        return False
+
+    indexer = IndexerProcess(settings, wanted=wanted)
+    indexer.start()
+    assert asked.wait(_DEADLINE_S)
+    assert indexer.pid is None
+    indexer.stop()
+    assert indexer.pid is None
