@@ -7,6 +7,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from rich.table import Table
+
 from indexer.cli.console import escaped, output, plain_table
 from indexer.cli.flags import add_settings_flags, settings_of
 from indexer.doctor.examine import examine, worst
@@ -51,13 +53,21 @@ def _told(findings: Sequence[Finding], *, as_json: bool) -> int:
     if as_json:
         out.print_json(json.dumps({"level": level, "findings": [item.to_json() for item in findings]}))
         return EXIT_CODES[level]
-    table = plain_table("check", "", "what", whole=2)
-    for item in findings:
-        remedy = f"\n[dim]→[/] {escaped(item.remedy)}" if item.remedy else ""
-        table.add_row(item.check, f"[{_COLOURS[item.level]}]{item.level}[/]", f"{escaped(item.what)}{remedy}")
-    out.print(table)
+    if out.is_terminal:
+        out.print(_table(findings))
+    for item in () if out.is_terminal else findings:  # a table would fill each line up to the longest one
+        remedy = f"\n  → {item.remedy}" if item.remedy else ""
+        out.print(f"{item.check:<12} {item.level:<8} {item.what}{remedy}", markup=False)
     counts = {level: sum(item.level is level for item in findings) for level in (Level.ERROR, Level.WARNING)}
     out.print(
         "All is well." if level is Level.OK else f"{counts[Level.ERROR]} errors, {counts[Level.WARNING]} warnings."
     )
     return EXIT_CODES[level]
+
+
+def _table(findings: Sequence[Finding]) -> Table:
+    table = plain_table("check", "", "what", whole=2)
+    for item in findings:
+        remedy = f"\n[dim]→[/] {escaped(item.remedy)}" if item.remedy else ""
+        table.add_row(item.check, f"[{_COLOURS[item.level]}]{item.level}[/]", f"{escaped(item.what)}{remedy}")
+    return table
