@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from tempfile import TemporaryDirectory, TemporaryFile
+from typing import IO, Any
 
 from tests.forked import ForkedProgram
 
@@ -64,6 +64,8 @@ class RunningApi:
 
     url: str
     process: subprocess.Popen[bytes]
+    errors: IO[bytes]
+    """What it writes to standard error."""
 
 
 @contextmanager
@@ -71,18 +73,17 @@ def running_api(data_dir: Path, *flags: str) -> Iterator[RunningApi]:
     """``python -m search_api`` on a free port, from ready until the end of the block."""
     port = free_port()
     command = [sys.executable, "-m", "search_api", "--data-dir", str(data_dir), "--port", str(port), *flags]
-    process = subprocess.Popen(
-        command, cwd=REPOSITORY, env=program_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
-    api = RunningApi(f"http://127.0.0.1:{port}", process)
-    try:
-        wait_until_ready(api)
-        yield api
-    finally:
-        process.terminate()
-        process.wait(30)
-        if process.stderr:
-            process.stderr.close()
+    with TemporaryFile() as errors:  # no pipe: nobody reads it, and a full one would stop the server
+        process = subprocess.Popen(
+            command, cwd=REPOSITORY, env=program_environment(), stdout=subprocess.DEVNULL, stderr=errors
+        )
+        api = RunningApi(f"http://127.0.0.1:{port}", process, errors)
+        try:
+            wait_until_ready(api)
+            yield api
+        finally:
+            process.terminate()
+            process.wait(30)
 
 
 def wait_until_ready(api: RunningApi) -> None:
@@ -90,7 +91,8 @@ def wait_until_ready(api: RunningApi) -> None:
     deadline_s = time.monotonic() + _START_TIMEOUT_S
     while time.monotonic() < deadline_s:
         if api.process.poll() is not None:
-            message = api.process.stderr.read().decode() if api.process.stderr else ""
+            api.errors.seek(0)
+            message = api.errors.read().decode()
             raise AssertionError(f"the API ended with {api.process.returncode}: {message[-2000:]}")
         try:
             with urllib.request.urlopen(f"{api.url}/readyz", timeout=5):  # noqa: S310

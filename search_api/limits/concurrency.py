@@ -10,12 +10,13 @@ from indexer.errors import Overloaded, TooManyAtOnce, VitrineError
 from indexer.telemetry import metrics
 from search_api import access
 from search_api.limits.rates import address_of
+from search_api.limits.refusals import Refusals
 from search_api.limits.weights import FREE, REQUEST, weight_of
 from search_api.problems import problem_of
 
 
 class Concurrency:
-    """Lets so many in; who finds no place is told so at once, rather than made to wait.
+    """Lets so many in; who finds no place is told so, rather than made to wait for one.
 
     One client has at most some of the places, so that others find one, too. Pictures and the page's files take one of
     all places, and none of the client's: a browser asks for two dozen at once.
@@ -25,10 +26,12 @@ class Concurrency:
         of_all: places there are.
         of_key: places that one key may have; 0: all.
         of_address: places that one address may have, for requests without a key; 0: all.
+        refusals: their pace.
     """
 
-    def __init__(self, app: ASGIApp, *, of_all: int, of_key: int, of_address: int) -> None:
+    def __init__(self, app: ASGIApp, *, of_all: int, of_key: int, of_address: int, refusals: Refusals) -> None:
         self._app = app
+        self._refusals = refusals
         self._of_all = of_all
         self._of_key = of_key
         self._of_address = of_address
@@ -43,6 +46,8 @@ class Concurrency:
             return
         client = self._client(scope) if weight == REQUEST else ""
         if refusal := self._refusal(client):
+            if isinstance(refusal, TooManyAtOnce):
+                await self._refusals.pace(client)
             await problem_of(refusal)(scope, receive, send)
             return
         self._taken += 1

@@ -11,6 +11,7 @@ from search_api.body_limit import BodyBounds, BodyLimit
 from search_api.head_requests import HeadRequests
 from search_api.limits.concurrency import Concurrency
 from search_api.limits.rates import AddressLimits, KeyLimits
+from search_api.limits.refusals import Refusals
 from search_api.request_ids import HEADER as REQUEST_ID
 
 _CORS_METHODS = ("GET", "HEAD", "POST")
@@ -28,20 +29,23 @@ def limit_bodies(app: FastAPI, settings: Settings) -> None:
 
 def limit_keys(app: FastAPI, settings: Settings, buckets: TokenBuckets) -> None:
     """What needs to know who asks; to be added before the authentication, and so inside of it."""
+    refusals = Refusals()
     app.add_middleware(
         Concurrency,
         of_all=settings.request_concurrency,
         of_key=settings.key_concurrency,
         of_address=settings.address_concurrency,
+        refusals=refusals,
     )
     rate = _rate(settings.key_requests_per_s, settings.key_burst_requests)
-    app.add_middleware(KeyLimits, buckets=buckets, rate=rate)
+    app.add_middleware(KeyLimits, buckets=buckets, rate=rate, refusals=refusals)
 
 
 def limit_addresses(app: FastAPI, settings: Settings, buckets: TokenBuckets) -> None:
     """What comes before the authentication; to be added after it."""
     rate = _rate(settings.address_requests_per_s, settings.address_burst_requests)
-    app.add_middleware(AddressLimits, buckets=buckets, rate=rate, proxies=bool(settings.trusted_proxies))
+    proxies = bool(settings.trusted_proxies)
+    app.add_middleware(AddressLimits, buckets=buckets, rate=rate, refusals=Refusals(), proxies=proxies)
 
 
 def allow_origins(app: FastAPI, settings: Settings) -> None:

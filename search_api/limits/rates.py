@@ -15,6 +15,7 @@ from indexer.rate_limits.port import Rate, Taken, TokenBuckets
 from indexer.telemetry import metrics
 from search_api import access
 from search_api.authentication import key_in
+from search_api.limits.refusals import Refusals
 from search_api.limits.weights import FREE, weight_of
 from search_api.problems import problem_of
 
@@ -52,13 +53,17 @@ class AddressLimits:
         app: what is protected.
         buckets: where they are counted.
         rate: of an address; None: there is no limit.
+        refusals: their pace.
         proxies: whether any are trusted to say whose address it is.
     """
 
-    def __init__(self, app: ASGIApp, buckets: TokenBuckets, rate: Rate | None, *, proxies: bool) -> None:
+    def __init__(
+        self, app: ASGIApp, buckets: TokenBuckets, rate: Rate | None, refusals: Refusals, *, proxies: bool
+    ) -> None:
         self._app = app
         self._buckets = buckets
         self._rate = rate
+        self._refusals = refusals
         self._proxies = proxies
         self._told = False
 
@@ -86,6 +91,7 @@ class AddressLimits:
         standing.note(self._rate, taken)
         if not taken.allowed:
             self._tell_of_proxy(scope)
+            await self._refusals.pace(name)
             await _refuse("address_rate", "This address", taken)(scope, receive, telling_send)
             return
         await self._app(scope, receive, telling_send)
@@ -111,12 +117,14 @@ class KeyLimits:
         app: what is protected; this has to be inside of the authentication and of ``AddressLimits``.
         buckets: where they are counted.
         rate: of a key; None: there is no limit.
+        refusals: their pace.
     """
 
-    def __init__(self, app: ASGIApp, buckets: TokenBuckets, rate: Rate | None) -> None:
+    def __init__(self, app: ASGIApp, buckets: TokenBuckets, rate: Rate | None, refusals: Refusals) -> None:
         self._app = app
         self._buckets = buckets
         self._rate = rate
+        self._refusals = refusals
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI entry."""
@@ -125,9 +133,11 @@ class KeyLimits:
         if self._rate is None or not key_id:
             await self._app(scope, receive, send)
             return
-        taken = await self._buckets.take(f"key:{key_id}", self._rate, weight)
+        name = f"key:{key_id}"
+        taken = await self._buckets.take(name, self._rate, weight)
         scope["state"][_STANDING].note(self._rate, taken)
         if not taken.allowed:
+            await self._refusals.pace(name)
             await _refuse("key_rate", "This key", taken)(scope, receive, send)
             return
         await self._app(scope, receive, send)

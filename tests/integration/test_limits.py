@@ -6,13 +6,16 @@ import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
 from indexer.embedding.port import Embedder
+from indexer.rate_limits.port import Rate
 from indexer.settings import load_settings
+from search_api.limits import refusals
 from search_api.limits.json_shape import MAX_DEPTH
 from tests.raw_http import RawConnection, head
 from tests.redis_server import RedisServer
@@ -117,6 +120,28 @@ def test_whose_address_it_is_only_trusted_proxies_say(api: Any, caplog: pytest.L
     (told,) = caplog.messages
     assert told.startswith("127.0.0.1 is limited as one client")
     assert "trusted_proxies" in told
+
+
+def test_who_goes_on_asking_is_refused_late(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refusals cost time, too: without a pace, one client's could take the server from all others."""
+    late: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        late.append(seconds)
+
+    monkeypatch.setattr(refusals, "QUICK", Rate(per_s=SLOWLY, burst=3))
+    client = api(address_requests_per_s=SLOWLY, address_burst_requests=1, trusted_proxies="127.0.0.1")
+    assert asked(client).status_code == 404
+    monkeypatch.setattr(refusals, "asyncio", SimpleNamespace(sleep=sleep))
+    for _ in range(3):
+        refused(asked(client), "rate_limited")
+    assert not late
+    for _ in range(2):
+        refused(asked(client), "rate_limited")
+    assert late == [1.0, 1.0]
+    assert asked(client, X_Forwarded_For="203.0.113.1").status_code == 404
+    refused(asked(client, X_Forwarded_For="203.0.113.1"), "rate_limited")
+    assert late == [1.0, 1.0], "others are told at once"
 
 
 def test_no_limits(api: Any) -> None:
