@@ -251,12 +251,12 @@ def test_hostile_ids_are_refused(client: httpx.Client, log: EventLog, method: st
 def test_a_body_nested_without_end_is_refused(client: httpx.Client) -> None:
     headers = {"content-type": "application/json"}
     response = client.put("/v1/products/bad", content=b'{"title":' + b"[" * 50_000, headers=headers)
-    problem(response, 400, "request_invalid")
+    problem(response, 422, "json_too_deep")
 
 
 def test_a_body_that_is_too_large_is_refused(client: httpx.Client) -> None:
-    response = client.put("/v1/products/big", json=PRODUCT | {"description": "x" * 300_000})
-    problem(response, 413, "image_too_large")
+    response = client.put("/v1/products/big", json=PRODUCT | {"description": "x" * 2_100_000})
+    problem(response, 413, "json_too_large")
 
 
 def test_a_feed_in_the_folder_can_be_asked_for(client: httpx.Client, folder: Path) -> None:
