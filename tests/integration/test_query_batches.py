@@ -153,7 +153,9 @@ def test_hundreds_of_photos_and_texts_at_once_in_batches(
             return super().embed_texts(texts)
 
     asked = mixed(catalog, tiny_embedder)
-    with api(tmp_path, Slow(tiny_embedder), query_cache_bytes=0, query_queue=100, query_slowdown=0) as client:
+    with api(
+        tmp_path, Slow(tiny_embedder), query_cache_bytes=0, query_queue=100, query_slowdown=0, address_concurrency=0
+    ) as client:
         got = ask_at_once(str(client.base_url), asked, clients=64)
         figures = serving(client)
     assert_each_got_its_own(asked, got)
@@ -167,9 +169,8 @@ def test_hundreds_of_photos_and_texts_at_once_of_a_real_process(
     tmp_path: Path, catalog: DrawnCatalog, tiny_embedder: Embedder, tiny_model: str
 ) -> None:
     asked = mixed(catalog, tiny_embedder)
-    with running_api(
-        tmp_path / "data", "--model", tiny_model, "--query-queue", "100", "--query-slowdown", "0"
-    ) as running:
+    limits = ["--query-queue", "100", "--query-slowdown", "0", "--address-concurrency", "0"]
+    with running_api(tmp_path / "data", "--model", tiny_model, *limits) as running:
         got = ask_at_once(running.url, asked, clients=64)
     assert_each_got_its_own(asked, got)
 
