@@ -26,6 +26,9 @@ _SCORE_TOLERANCE = 2e-3
 """Of a cosine: photos that are embedded in a batch differ in their last digits from one alone."""
 _TOP = 3
 _FAILED = 500
+_BUSY = 503
+_PATIENCE_S = 60.0
+_PAUSE_S = 0.05
 _OK = 200
 
 Send = Callable[[httpx.Client, bytes], httpx.Response]
@@ -123,7 +126,7 @@ def attack(
                     return
                 route, name = item
                 start_s = time.perf_counter()
-                response = ROUTES[route](client, hostile[name])
+                response = _patiently(lambda: ROUTES[route](client, hostile[name]))  # noqa: B023 - called here
                 found.note(route, name, response, time.perf_counter() - start_s)
                 done += 1
                 if done % _HEALTHY_EVERY == 0:
@@ -136,7 +139,18 @@ def attack(
 
 
 def _ask(client: httpx.Client, photo: bytes) -> httpx.Response:
-    return client.post(f"/v1/search/image?limit={_TOP}", content=photo, headers=_RAW)
+    return _patiently(lambda: client.post(f"/v1/search/image?limit={_TOP}", content=photo, headers=_RAW))
+
+
+def _patiently(ask: Callable[[], httpx.Response]) -> httpx.Response:
+    """The answer; a full queue (503 with the code ``overloaded``) is how load is refused, and asked again a while."""
+    until_s = time.monotonic() + _PATIENCE_S
+    while True:
+        response = ask()
+        busy = response.status_code == _BUSY and response.json().get("code") == "overloaded"
+        if not busy or time.monotonic() > until_s:
+            return response
+        time.sleep(_PAUSE_S)
 
 
 def _answer(response: httpx.Response) -> Answer:

@@ -294,6 +294,9 @@ class Settings(BaseModel):
     query_cache_bytes: int = Field(
         64_000_000, ge=0, description="Embeddings of earlier queries kept in memory; 0: none."
     )
+    scan_most_products: int = Field(
+        50_000, ge=0, description="Products up to which attributes that are not in facet_attributes can be asked for."
+    )
     query_text_max_chars: int = Field(1000, ge=1, description="Longest text query.")
     hybrid_dense_weight: float = Field(
         1.0, ge=0, le=100, description="What the ranking by pictures counts for in a text query."

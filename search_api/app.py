@@ -104,7 +104,9 @@ def create_app(
     )
 
     photo_regions = PhotoRegions(gate, queries, service.best_score, decoder, _region_options(settings))
-    knowledge = CatalogKnowledge(service.reader, queries, settings.index_tuning().facet_attributes, tenant)
+    knowledge = CatalogKnowledge(
+        service.reader, queries, settings.facet_attributes, tenant, settings.scan_most_products
+    )
     authenticator = _authenticator(settings)
     buckets = bootstrap.open_token_buckets(settings)
     backlog = Backlog(settings, lambda: Alias(settings.alias_catalog, gate.space_id).name)

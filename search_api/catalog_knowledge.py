@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -78,6 +78,7 @@ class CatalogKnowledge:
         queries: embeds texts of the catalog.
         facet_attributes: names of attributes whose values a text may replace.
         tenant: whose products a request is about; what is learned of one's is kept for that one.
+        scan_most_products: of a catalog whose attributes may be asked for without a payload index.
     """
 
     def __init__(
@@ -86,11 +87,13 @@ class CatalogKnowledge:
         queries: QueryEmbeddings,
         facet_attributes: Sequence[str],
         tenant: TenantOfRequest = no_tenant,
+        scan_most_products: int = 50_000,
     ) -> None:
         self._reader = reader
         self._queries = queries
         self._facet_attributes = tuple(facet_attributes)
         self._tenant = tenant
+        self._scan_most_products = scan_most_products
         self._learned: OrderedDict[str, _Learned] = OrderedDict()
 
     def _known(self) -> _Learned:
@@ -101,6 +104,17 @@ class CatalogKnowledge:
         if len(self._learned) > _MAX_TENANTS:
             self._learned.popitem(last=False)
         return learned
+
+    async def unscannable(self, names: Iterable[str]) -> frozenset[str]:
+        """Those attributes for which every product would have to be read, and there are too many.
+
+        Args:
+            names: of attributes, in lower case.
+        """
+        unindexed = frozenset(names).difference(self._facet_attributes)
+        if not unindexed or await self._reader().count_products() <= self._scan_most_products:
+            return frozenset()
+        return unindexed
 
     async def attribute_names(self) -> frozenset[str]:
         """Names of all attributes, in lower case."""

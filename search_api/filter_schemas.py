@@ -9,6 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 MAX_FILTER_DEPTH = 8
 MAX_FILTER_CONDITIONS = 100
 MAX_FILTER_VALUES = 256
+MAX_FILTER_VALUES_IN_ALL = 512
+"""Of all its conditions: a filter is looked at for each product, and each value costs time then."""
+MAX_FACET_CONDITIONS = 20
+MAX_FACET_FILTER_VALUES = 100
+"""Of a filter that facets are counted under: the engine asks it again for each value of a facet."""
 _MAX_VALUE_CHARS = 512
 
 Text = Annotated[str, Field(max_length=_MAX_VALUE_CHARS)]

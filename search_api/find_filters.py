@@ -9,7 +9,15 @@ from indexer.errors import FilterFieldUnknown, FilterInvalid
 from indexer.identifiers import normalized_identifier
 from indexer.points import CATEGORY_SEPARATOR
 from indexer.store.filters import And, AnyOf, Filter, Not, Or, Range, attribute_field, both, fields_of
-from search_api.filter_schemas import MAX_FILTER_CONDITIONS, MAX_FILTER_DEPTH, FilterNode, Value
+from search_api.filter_schemas import (
+    MAX_FACET_CONDITIONS,
+    MAX_FACET_FILTER_VALUES,
+    MAX_FILTER_CONDITIONS,
+    MAX_FILTER_DEPTH,
+    MAX_FILTER_VALUES_IN_ALL,
+    FilterNode,
+    Value,
+)
 
 FIXED_FIELDS: Mapping[str, str] = MappingProxyType(
     {
@@ -44,12 +52,18 @@ def attributes_named(node: FilterNode | None, facets: Sequence[str]) -> frozense
     return frozenset(named | {name for name in facets if name not in FACET_FIELDS and name != PRICE_FACET})
 
 
-def store_filter(node: FilterNode | None, attributes: frozenset[str]) -> Filter | None:
+def filtered_attributes(node: FilterNode | None) -> frozenset[str]:
+    """Names of attributes that a filter names, in lower case."""
+    return frozenset(name.lower() for name in attributes_named(node, ()))
+
+
+def store_filter(node: FilterNode | None, attributes: frozenset[str], *, counted: bool = False) -> Filter | None:
     """The store's filter.
 
     Args:
         node: as it came; None for none.
         attributes: that the catalog has, in lower case.
+        counted: facets are counted under it, which a long filter makes slow.
 
     Raises:
         FilterFieldUnknown: a field that no product has; the message lists those that there are.
@@ -57,7 +71,7 @@ def store_filter(node: FilterNode | None, attributes: frozenset[str]) -> Filter 
     """
     if node is None:
         return None
-    _check_size(node)
+    _check_size(node, counted=counted)
     return _converted(node, attributes)
 
 
@@ -125,10 +139,20 @@ def _attribute(name: str, attributes: frozenset[str], fixed: Mapping[str, str] |
     return attribute_field(name.lower())
 
 
-def _check_size(node: FilterNode) -> None:
+def _check_size(node: FilterNode, *, counted: bool) -> None:
     conditions = sum(1 for _ in _fields(node))
     if conditions > MAX_FILTER_CONDITIONS:
         raise FilterInvalid(f"The filter has {conditions} conditions.", f"At most {MAX_FILTER_CONDITIONS} are taken.")
+    if counted and conditions > MAX_FACET_CONDITIONS:
+        raise FilterInvalid(
+            f"The filter has {conditions} conditions.", f"Facets are counted under at most {MAX_FACET_CONDITIONS}."
+        )
+    if (values := _values(node)) > MAX_FILTER_VALUES_IN_ALL:
+        raise FilterInvalid(f"The filter names {values} values.", f"At most {MAX_FILTER_VALUES_IN_ALL} are taken.")
+    if counted and values > MAX_FACET_FILTER_VALUES:
+        raise FilterInvalid(
+            f"The filter names {values} values.", f"Facets are counted under at most {MAX_FACET_FILTER_VALUES}."
+        )
     if (depth := _depth(node)) > MAX_FILTER_DEPTH:
         raise FilterInvalid(f"The filter nests {depth} levels deep.", f"At most {MAX_FILTER_DEPTH} are taken.")
 
@@ -139,6 +163,10 @@ def _parts(node: FilterNode) -> list[FilterNode]:
 
 def _depth(node: FilterNode) -> int:
     return 1 + max((_depth(part) for part in _parts(node)), default=0)
+
+
+def _values(node: FilterNode) -> int:
+    return len(node.any_of or ()) + sum(_values(part) for part in _parts(node))
 
 
 def _fields(node: FilterNode) -> Iterator[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from indexer.calibration.model import Calibration, Match, QueryKind
-from indexer.errors import CursorInvalid, QueryNotPossible
+from indexer.errors import CursorInvalid, FilterInvalid, QueryNotPossible
 from indexer.points import StoredPoint, Vectors
 from indexer.search.collapse import hit_threshold
 from indexer.search.compose import ComposedQuery, QueryPart, compose, needs_geometry
@@ -22,7 +22,7 @@ from indexer.store.filters import AnyOf, Filter, Not, both
 from indexer.store.queries import OrderedQuery
 from search_api.catalog_knowledge import CatalogKnowledge
 from search_api.find_facets import FacetCounter, Facets, FacetScope, products_scope
-from search_api.find_filters import attributes_named, store_filter
+from search_api.find_filters import attributes_named, filtered_attributes, store_filter
 from search_api.find_rankings import CatalogRanking, VectorRanking, Wish
 from search_api.find_schemas import FindQuery
 from search_api.find_words import WordSearch, texts_of
@@ -33,6 +33,8 @@ from search_api.service import SearchService
 _NOT_RANKING = {"limit", "cursor", "facets", "facet_scope", "explain", "photos"}
 """What may differ from page to page of one walk; photos count by their bytes."""
 _MAX_RELATED = 500
+_ITEM_GROUPS = "item_group_id"
+"""It has an index, but about as many values as there are products, and counting them under a filter took a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,8 @@ class ProductSearch:
         attributes = frozenset[str]()
         if attributes_named(query.filter, query.facets):
             attributes = await self._knowledge.attribute_names()
-        where = store_filter(query.filter, attributes)
+        where = store_filter(query.filter, attributes, counted=bool(query.facets))
+        facet_names, left_out = await self._facets_of(query)
         cursor_key = self._cursor_key(query, photos, space_id)
         cursor = _cursor_of(query, cursor_key)
         read, collection = await asyncio.gather(self._parts.read(query, photos), reader.collection_name())
@@ -158,11 +161,11 @@ class ProductSearch:
         points, vectors, related = await self._details(reader, query, wish, page)
         searched_s = time.perf_counter()
         facets = None
-        if query.facets:
+        if facet_names:
             counter = FacetCounter(reader, attributes, _Narrowing(reader, ranking, query).narrowed)
-            facets = await counter.count(query.facets, wish.where)
+            facets = await counter.count(facet_names, wish.where)
         end_s = time.perf_counter()
-        said = (*_notes_of(page), untold, words.note if words else "", *(facets.notes if facets else ()))
+        said = (*_notes_of(page), untold, words.note if words else "", *(facets.notes if facets else ()), *left_out)
         notes = tuple(note for note in said if note)
         return Found(
             page,
@@ -183,6 +186,23 @@ class ProductSearch:
             facets_ms=(end_s - searched_s) * 1000,
             total_ms=(end_s - start_s) * 1000,
         )
+
+    async def _facets_of(self, query: FindQuery) -> tuple[Sequence[str], Sequence[str]]:
+        """The facets that can be counted, and what is said of those that cannot.
+
+        Raises:
+            FilterInvalid: the filter is about an attribute that every product would have to be read for.
+        """
+        if slow := await self._knowledge.unscannable(filtered_attributes(query.filter)):
+            raise FilterInvalid(
+                f"{', '.join(sorted(slow))} cannot be filtered by: the catalog is large, and this is not indexed.",
+                "The shop names it in facet_attributes and indexes again.",
+            )
+        many = attributes_named(None, query.facets) | {_ITEM_GROUPS}.intersection(query.facets)
+        uncounted = await self._knowledge.unscannable(name.lower() for name in many)
+        kept = [name for name in query.facets if name.lower() not in uncounted]
+        notes = [f"{name} is not counted: the catalog is too large for that." for name in sorted(uncounted)]
+        return kept, notes
 
     async def _composed(self, parts: Sequence[QueryPart]) -> ComposedQuery | None:
         if not parts:

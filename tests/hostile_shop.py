@@ -71,6 +71,7 @@ def _row(number: int) -> dict[str, object]:
     row = catalog_row(number, [f"images/p{number}-{position}.jpg" for position in range(2)])
     row |= {
         "color": COLOURS[number % 3],
+        "warranty": "2 years",
         "updated_at": f"2026-01-{1 + number % 5:02d}T10:00:00Z",
         "mpn": f"AB-{number}",
     }

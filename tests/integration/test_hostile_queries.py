@@ -129,6 +129,31 @@ def test_any_query_is_answered_or_refused(shop: HostileShop, query: dict[str, An
     assert len(set(shown)) == len(shown)
 
 
+def test_a_large_catalog_is_not_read_through_for_one_query(shop: HostileShop, tiny_embedder: Embedder) -> None:
+    asked = {"filter": {"field": "warranty", "any_of": ["2 years"]}}
+    counted = {
+        "facets": ["brand", "warranty", "color", "item_group_id"],
+        "filter": {"field": "color", "any_of": ["red"]},
+    }
+    small = sent(shop.client, asked), sent(shop.client, counted)
+    assert small[0] is not None
+    assert small[1] is not None
+    assert len(small[0]["hits"]) == PRODUCTS
+    assert list(small[1]["facets"]) == counted["facets"]
+    flags = {"data_dir": shop.folder / "data", "scan_most_products": PRODUCTS - 1}
+    app = create_app(load_settings(flags, environment={}).settings, load_embedder=lambda _: tiny_embedder)
+    with served(app) as client:
+        wait_for_status(client, "/readyz", 200)
+        refused = client.post("/v1/search", json=asked)
+        assert (refused.status_code, refused.json()["code"]) == (422, "filter_invalid")
+        assert "warranty" in refused.json()["detail"]
+        answer = sent(client, counted)
+        assert answer is not None
+        assert list(answer["facets"]) == ["brand", "color"]
+        assert sum("is not counted" in note for note in answer["notes"]) == 2
+        assert [hit["product_id"] for hit in answer["hits"]] == [hit["product_id"] for hit in small[1]["hits"]]
+
+
 def raw_requests() -> Iterator[tuple[str, str, bytes, dict[str, str]]]:
     """Method, path, body and headers of what is no request of any client."""
     deep = {count: b"[" * count for count in (200, 100_000)}
