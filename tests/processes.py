@@ -11,11 +11,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO, Any
+
+import psutil  # type: ignore[import-untyped]
 
 from tests.forked import ForkedProgram
 
@@ -108,3 +110,14 @@ def run_ids(data_dir: Path, flags: Sequence[str] = ()) -> list[dict[str, Any]]:
     assert done.returncode == 0, done.stderr
     runs: list[dict[str, Any]] = json.loads(done.stdout)["runs"]
     return runs
+
+
+def indexer_processes(api_pid: int) -> list[psutil.Process]:
+    """The indexers beside an API that are alive, and not its other children, which decode pictures."""
+    found = []
+    with suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(api_pid).children():
+            with suppress(psutil.NoSuchProcess):
+                if child.status() != psutil.STATUS_ZOMBIE and "follow" in child.cmdline():
+                    found.append(child)
+    return found

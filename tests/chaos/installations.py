@@ -16,7 +16,7 @@ from tests.chaos.changes import KEY
 from tests.fleet import RunningFleet, running_fleet
 from tests.forked import ForkedProgram
 from tests.pictures import DrawnCatalog
-from tests.processes import free_port, program_environment, run_program
+from tests.processes import free_port, indexer_processes, program_environment, run_program
 from tests.redis_server import RedisServer
 
 _TIMEOUT_S = 120.0
@@ -154,11 +154,7 @@ class EmbeddedShop:
         return ForkedProgram("search_api", ["--port", str(self._port)], environment, output=self._log, errors=self._log)
 
     def _indexers(self) -> list[psutil.Process]:
-        try:
-            children = psutil.Process(self._api.pid).children()
-            return [child for child in children if "follow" in child.cmdline()]
-        except psutil.NoSuchProcess:
-            return []
+        return indexer_processes(self._api.pid)
 
 
 class FleetShop:

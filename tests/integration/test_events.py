@@ -23,7 +23,7 @@ from indexer.events.sqlite import SqliteEventLog
 from indexer.settings import load_settings
 from search_api.indexer_process import IndexerProcess
 from tests.pictures import DrawnCatalog, catalog_row, draw_catalog, drawn_picture, encoded, write_feed
-from tests.processes import REPOSITORY, free_port, program_environment, run_ids, run_indexer
+from tests.processes import REPOSITORY, free_port, indexer_processes, program_environment, run_ids, run_indexer
 
 KEY = "test-key"
 _TIMEOUT_S = 240.0
@@ -43,8 +43,7 @@ class EventShop:
         found: list[int] = []
 
         def look() -> bool:
-            children = psutil.Process(self.api.pid).children()
-            found[:] = [item.pid for item in children if item.status() != psutil.STATUS_ZOMBIE]
+            found[:] = [process.pid for process in indexer_processes(self.api.pid)]
             return bool(found)
 
         wait_until(look)
@@ -391,7 +390,7 @@ def test_without_an_admin_key_there_is_no_indexer_process(tmp_path: Path, tiny_m
 
             wait_until(answers)
             assert client.get("/v1/index-status").status_code == 403
-        assert psutil.Process(api.pid).children() == []
+        assert indexer_processes(api.pid) == []
     finally:
         api.terminate()
         api.wait(60)

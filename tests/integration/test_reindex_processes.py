@@ -188,6 +188,7 @@ def test_an_api_that_is_searched_notices_nothing(tmp_path: Path, indexed: DrawnC
                 answers.append((0, 0, str(error), frozenset()))
 
     api_flags = [flag for flag in flags if flag not in {"--data-dir", str(tmp_path / "data")}]
+    api_flags += ["--address-requests-per-s", "0"]  # one who asks without a break is more than one shopper
     with running_api(tmp_path / "data", *api_flags) as api:
         searcher = threading.Thread(target=search, args=(api.url,))
         searcher.start()
@@ -199,7 +200,7 @@ def test_an_api_that_is_searched_notices_nothing(tmp_path: Path, indexed: DrawnC
         finally:
             stop.set()
             searcher.join()
-    assert {(status, hits) for status, hits, _, _ in answers} == {(200, 5)}
+    assert [answer for answer in answers if answer[:2] != (200, 5)] == []
     by_collection: dict[str, set[int]] = {}
     for _, _, collection, prices in answers:
         by_collection.setdefault(collection, set()).update(prices)
