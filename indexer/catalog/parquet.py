@@ -16,6 +16,7 @@ from indexer.catalog.parquet_bounds import (
     check_footer,
     rows_at_once,
 )
+from indexer.catalog.parquet_pages import chunks_of
 from indexer.catalog.rows import MAX_ROW_CHARS, TOO_LARGE, Entry, RowBuilder
 from indexer.catalog.table import require_columns
 from indexer.catalog.values import Unreadable
@@ -81,8 +82,11 @@ def _batches(path: Path) -> Iterator[tuple[pa.RecordBatch, float]]:
             require_columns(path, columns, keys_of(columns))
             rows = file.metadata.num_rows
             read = 0
-            for group in range(file.metadata.num_row_groups):
-                at_once = rows_at_once(path, headers, file.metadata, group)
+            if file.metadata.num_row_groups != len(groups := chunks_of(headers)):
+                raise ValueError("its footer can be read in two ways")  # noqa: TRY301
+            for group, chunks in enumerate(groups):
+                group_rows = file.metadata.row_group(group).num_rows
+                at_once = rows_at_once(path, headers, file.metadata, group_rows, chunks)
                 for batch in map(_plain, file.iter_batches(at_once, row_groups=[group], use_threads=False)):
                     read += batch.num_rows
                     size = _least_size(batch)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
 from indexer.catalog.byte_source import MAX_RATIO, RATIO_FREE_BYTES
-from indexer.catalog.parquet_pages import Page, longest_entry_bytes, pages_of
+from indexer.catalog.parquet_pages import Chunk, Page, PageHeaderDamaged, longest_entry_bytes, pages_of
 from indexer.catalog.rows import MAX_FIELDS, MAX_ROW_CHARS
 from indexer.errors import FeedUnsafe
 
@@ -30,13 +30,14 @@ _MAX_PAGE_VALUES: Final = 16 * 1024 * 1024
 _MAX_LISTS_BYTES: Final = 1024 * 1024 * 1024
 _LISTED_VALUE_BYTES: Final = 64  # position and levels, and more where it is a structure
 _DELTA_BYTE_ARRAY: Final = 7
-_TEXT: Final = "BYTE_ARRAY"
-_CODECS: Final[dict[str, Literal["snappy", "gzip", "zstd", "brotli", "lz4_raw"]]] = {
-    "SNAPPY": "snappy",
-    "GZIP": "gzip",
-    "ZSTD": "zstd",
-    "BROTLI": "brotli",
-    "LZ4": "lz4_raw",
+_TEXT: Final = 6
+_CODECS: Final[dict[int, Literal["snappy", "gzip", "zstd", "brotli", "lz4_raw"]]] = {
+    1: "snappy",
+    2: "gzip",
+    6: "zstd",
+    4: "brotli",
+    5: "lz4_raw",
+    7: "lz4_raw",
 }
 _REMEDY: Final = "Write it with smaller row groups and pages, or as CSV or JSONL."
 
@@ -92,25 +93,27 @@ def check_columns(path: Path, metadata: pq.FileMetaData) -> None:
             raise _unsafe(path, "has a column whose every value is larger than a row may be", f"{MAX_ROW_CHARS} bytes")
 
 
-def rows_at_once(path: Path, file: BinaryIO, metadata: pq.FileMetaData, group_number: int) -> int:
+def rows_at_once(path: Path, file: BinaryIO, metadata: pq.FileMetaData, rows: int, chunks: list[Chunk]) -> int:
     """Rows of a row group that together take some megabytes, whatever they unpack to.
 
     Args:
         file: the file at ``path``, opened for reading.
+        rows, chunks: of the row group.
 
     Raises:
         FeedUnsafe: pages, dictionaries or lists would take more memory than they may.
         PageHeaderDamaged: a page cannot be read.
     """
-    group = metadata.row_group(group_number)
+    if len(chunks) != metadata.num_columns:
+        raise PageHeaderDamaged("a row group lacks columns")
     lists_bound = min(_MAX_LISTS_BYTES, max(RATIO_FREE_BYTES, MAX_RATIO * path.stat().st_size))
     pages_bytes = row_bytes = lists_bytes = 0
-    for number in range(group.num_columns):
-        column = _column(path, file, group.column(number), metadata.schema.column(number))
+    for number, chunk in enumerate(chunks):
+        column = _column(path, file, chunk, metadata.schema.column(number))
         pages_bytes += column.largest_packed + column.largest_unpacked
         if metadata.schema.column(number).max_repetition_level:
             lists_bytes += column.whole_bytes
-            row_bytes += column.whole_bytes // max(group.num_rows, 1)
+            row_bytes += column.whole_bytes // max(rows, 1)
         else:
             row_bytes += column.row_bytes
         if pages_bytes > _MAX_PAGES_BYTES:
@@ -120,15 +123,10 @@ def rows_at_once(path: Path, file: BinaryIO, metadata: pq.FileMetaData, group_nu
     return max(1, min(BATCH_ROWS, BATCH_BYTES // max(row_bytes, 1)))
 
 
-def _column(path: Path, file: BinaryIO, chunk: pq.ColumnChunkMetaData, schema: pq.ColumnSchema) -> _Column:
-    start = chunk.data_page_offset
-    if chunk.has_dictionary_page and chunk.dictionary_page_offset is not None:
-        start = min(start, chunk.dictionary_page_offset) if chunk.dictionary_page_offset > 0 else start
-    # Old writers of Java left the header of the first page out of the size; pyarrow reads 100 bytes more then.
-    end = start + chunk.total_compressed_size + 100
-    is_text = chunk.physical_type == _TEXT
+def _column(path: Path, file: BinaryIO, chunk: Chunk, schema: pq.ColumnSchema) -> _Column:
+    is_text = chunk.type == _TEXT
     column = _Column(longest_entry=0 if is_text else max(8, schema.length or 0))
-    for page in pages_of(file, start, end, chunk.num_values):
+    for page in pages_of(file, chunk.start, chunk.end, chunk.values):
         column.largest_packed = max(column.largest_packed, page.packed_bytes)
         column.largest_unpacked = max(column.largest_unpacked, page.unpacked_bytes)
         if column.largest_packed + column.largest_unpacked > _MAX_PAGES_BYTES:
@@ -139,7 +137,7 @@ def _column(path: Path, file: BinaryIO, chunk: pq.ColumnChunkMetaData, schema: p
             if page.unpacked_bytes > _MAX_DICTIONARY_BYTES or page.values > page.unpacked_bytes:
                 raise _unsafe(path, "has a dictionary larger than any writer makes", _mib(_MAX_DICTIONARY_BYTES))
             if is_text:
-                column.longest_entry = max(column.longest_entry, _longest_entry(file, page, chunk.compression))
+                column.longest_entry = max(column.longest_entry, _longest_entry(file, page, chunk.codec))
             continue
         if is_text and page.encoding == _DELTA_BYTE_ARRAY:  # a value says how much of the one before it begins with
             column.longest_entry = max(column.longest_entry, page.unpacked_bytes)
@@ -147,16 +145,16 @@ def _column(path: Path, file: BinaryIO, chunk: pq.ColumnChunkMetaData, schema: p
     return column
 
 
-def _longest_entry(file: BinaryIO, page: Page, compression: str) -> int:
+def _longest_entry(file: BinaryIO, page: Page, compression: int) -> int:
     """Bytes of a dictionary's longest text; those of all where it cannot be looked into."""
     import pyarrow as pa
 
     file.seek(page.offset)
     data = file.read(page.packed_bytes)
-    if compression == "LZ4" and _may_be_hadoop(data, page.unpacked_bytes):
+    if compression == 5 and _may_be_hadoop(data, page.unpacked_bytes):
         return page.unpacked_bytes
     try:
-        if compression != "UNCOMPRESSED":
+        if compression != 0:
             codec = pa.Codec(_CODECS[compression])
             data = codec.decompress(data, decompressed_size=page.unpacked_bytes, asbytes=True)
     except (pa.ArrowException, OSError, ValueError, KeyError):

@@ -15,18 +15,37 @@ from typing import BinaryIO, Final
 _HEADER_BYTES: Final = 256
 _MAX_HEADER_BYTES: Final = 16 * 1024 * 1024
 """Longest header, as in pyarrow: statistics of the values are in there."""
-_MAX_DEPTH: Final = 8
-_I32, _STRUCT = 5, 12
+_MAX_DEPTH: Final = 12
+_I32, _I64, _LIST, _STRUCT = 5, 6, 9, 12
 _DICTIONARY_PAGE: Final = 2
 # Type of page → field of its own header, and in that one the field of the encoding.
 _OWN_HEADERS: Final = {0: (5, 2), _DICTIONARY_PAGE: (7, 2), 3: (8, 4)}
 _LENGTH: Final = struct.Struct("<I")
 
-_Fields = dict[tuple[int, int], "int | _Fields"]  # by field and type
+_Value = int | list["_Value"] | dict[tuple[int, int], "_Value"]
+_Fields = dict[tuple[int, int], _Value]  # by field and type
 
 
 class PageHeaderDamaged(ValueError):
     """What should be the header of a page is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A column in a row group, as the footer has it.
+
+    Attributes:
+        start, end: of its pages in the file, bytes.
+        values: number of them.
+        codec: number of ``CompressionCodec`` in parquet.thrift.
+        type: number of ``Type`` in parquet.thrift.
+    """
+
+    start: int
+    end: int
+    values: int
+    codec: int
+    type: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +66,40 @@ class Page:
     packed_bytes: int
     unpacked_bytes: int
     offset: int
+
+
+def chunks_of(file: BinaryIO) -> list[list[Chunk]]:
+    """The columns of each row group. pyarrow is not asked: it ends the process where some of their fields are damaged.
+
+    Raises:
+        PageHeaderDamaged: the footer cannot be read.
+    """
+    size = file.seek(0, 2)
+    file.seek(max(0, size - 8))
+    footer_bytes = int.from_bytes(file.read(4), "little")
+    file.seek(max(0, size - 8 - footer_bytes))
+    try:
+        footer = _CompactReader(file.read(footer_bytes)).fields(0)
+    except IndexError:
+        raise PageHeaderDamaged("the footer has no end") from None
+    return [[_chunk(column) for column in _listed(group, 1)] for group in _listed(footer, 4)]
+
+
+def _listed(fields: _Value, field: int) -> list[_Value]:
+    value = fields.get((field, _LIST)) if isinstance(fields, dict) else None
+    return value if isinstance(value, list) else []
+
+
+def _chunk(column: _Value) -> Chunk:
+    fields = column.get((3, _STRUCT)) if isinstance(column, dict) else None
+    if not isinstance(fields, dict):
+        raise PageHeaderDamaged("a column is not described")
+    start, dictionary = _number(fields, 9, _I64), fields.get((11, _I64), 0)
+    if isinstance(dictionary, int) and 0 < dictionary < start:
+        start = dictionary
+    # Old writers of Java left the header of the first page out of the size; pyarrow reads 100 bytes more then.
+    end = start + _number(fields, 7, _I64) + 100
+    return Chunk(start, end, _number(fields, 5, _I64), _number(fields, 4), _number(fields, 1))
 
 
 def pages_of(file: BinaryIO, offset: int, end: int, values: int) -> Iterator[Page]:
@@ -98,10 +151,10 @@ def longest_entry_bytes(dictionary: bytes, entries: int) -> int:
     return min(longest, len(dictionary))
 
 
-def _number(fields: _Fields, field: int) -> int:
-    value = fields.get((field, _I32))
-    if not isinstance(value, int) or not 0 <= value < 2**31:
-        raise PageHeaderDamaged(f"the header of a page has no number {field} that can be")
+def _number(fields: _Fields, field: int, kind: int = _I32) -> int:
+    value = fields.get((field, kind))
+    if not isinstance(value, int) or not 0 <= value < (2**31 if kind == _I32 else 2**63):
+        raise PageHeaderDamaged(f"the header of a page or column has no number {field} that can be")
     return value
 
 
@@ -143,7 +196,9 @@ class _CompactReader:
             fields[field, kind] = value
         return fields
 
-    def _value(self, kind: int, depth: int) -> int | _Fields:
+    def _value(self, kind: int, depth: int) -> _Value:
+        if depth > _MAX_DEPTH:
+            raise PageHeaderDamaged("the header of a page nests too deep")
         if kind in (1, 2):  # a flag, which its type tells already
             return kind
         if kind == 3:
@@ -156,7 +211,13 @@ class _CompactReader:
             self._skip(self._varint())
         elif kind == _STRUCT:
             return self.fields(depth + 1)
-        else:  # lists, sets and maps, which no header of a page has
+        elif kind == _LIST:
+            first = self._byte()
+            count = self._varint() if first >> 4 == 15 else first >> 4
+            inner = first & 0x0F
+            # A flag in a list takes a byte, one that is a field takes none.
+            return [self._byte() if inner in (1, 2) else self._value(inner, depth + 1) for _ in range(count)]
+        else:  # sets and maps, which there are none of
             raise PageHeaderDamaged("the header of a page holds what none has")
         return 0
 
