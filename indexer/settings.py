@@ -284,7 +284,7 @@ class Settings(BaseModel):
     query_slowdown: float = Field(
         2.5,
         ge=0,
-        description="While queries wait without a break: times what one takes alone that one more may probably take; "
+        description="While more queries come than are answered: times what one takes alone that one more may probably take; "
         "those beyond are answered with 503 at once. 0: any time.",
     )
     query_batch: int = Field(32, ge=1, le=4096, description="Most queries in one forward pass.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from search_api.admission import Admission, AdmissionLimits, Ticket
@@ -94,6 +96,42 @@ def test_below_its_capacity_nobody_is_refused() -> None:
                 lane.come()
         lane.work()
     assert lane.refused == 0
+
+
+@pytest.mark.parametrize("alone_s", [0.01, 0.06, 0.2])
+def test_chance_is_no_overload(alone_s: float) -> None:
+    """Arrivals by chance: hardly anybody is refused at eight tenths of the capacity, and overload is seen in a second."""
+    share, _ = _by_chance(0.7, alone_s, seconds=600)
+    assert share <= 0.005
+    share, _ = _by_chance(0.8, alone_s, seconds=600)
+    assert share <= 0.04
+    share, took = _by_chance(2.0, alone_s, seconds=600)
+    assert share == pytest.approx(0.5, abs=0.05)
+    assert sum(took_s > 3 * alone_s for took_s in took) <= 0.01 * len(took)
+
+
+def _by_chance(load: float, alone_s: float, *, seconds: float) -> tuple[float, list[float]]:
+    """Share that is refused, and seconds of those who are not, after some time with little to do."""
+    chance = random.Random(1)  # noqa: S311 - a simulation
+    lane = Lane(slowdown=2.5)
+    begin_s, came, before, due_s = lane.now_s + 20, 0, 0, lane.now_s
+    while lane.now_s < begin_s + seconds:
+        is_idle = not lane.inside
+        end_s = due_s if is_idle else lane.now_s + alone_s * chance.uniform(0.9, 1.1)
+        while due_s <= end_s:
+            lane.now_s = due_s
+            if lane.now_s < begin_s:
+                before = lane.refused
+                lane.took_s.clear()
+            else:
+                came += 1
+            due_s += chance.expovariate((load if lane.now_s >= begin_s else 0.3) / alone_s)
+            lane.come()
+            if is_idle:
+                break  # the one who came is served from now on
+        else:
+            lane.work(end_s - lane.now_s)
+    return (lane.refused - before) / came, lane.took_s
 
 
 def test_without_a_limit_only_places_count() -> None:
