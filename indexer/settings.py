@@ -284,8 +284,8 @@ class Settings(BaseModel):
     query_slowdown: float = Field(
         2.5,
         ge=0,
-        description="While more queries come than are answered: times what one takes alone that one more may probably take; "
-        "those beyond are answered with 503 at once. 0: any time.",
+        description="While more queries come than are answered: times what one takes alone that one more may probably "
+        "take; those beyond are answered with 503 at once. 0: any time.",
     )
     query_batch: int = Field(32, ge=1, le=4096, description="Most queries in one forward pass.")
     query_batch_s: float = Field(

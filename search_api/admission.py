@@ -1,7 +1,7 @@
 """Who is let into a lane: while more comes than can be answered few wait, and those who are let in are answered soon.
 
-A burst may wait: it is over in a moment. So may those who meet by chance: at eight tenths of its capacity a server has a
-queue most of the time, and nobody is to be refused for that. A queue of more than can be answered helps nobody: it
+A burst may wait: it is over in a moment. So may those who meet by chance: at eight tenths of its capacity a server has
+a queue most of the time, and nobody is to be refused for that. A queue of more than can be answered helps nobody: it
 answers no more queries a second, and each of them later. So once queries have waited without a break for a while, and
 more come than are answered, one more is let in only if it probably takes not much longer than one takes alone.
 
@@ -22,9 +22,9 @@ _LASTING_S = 0.25
 _LASTING_TIMES = 5
 _SUDDEN = (0.3, 8, 1.5)
 _STEADY = (3.0, 40, 1.0)
-"""Seconds over which the load is looked at, how many queries' time that is at least, and the load that is too much: 1 is
-the capacity. In simulations of chance arrivals at 0.8 of the capacity, 0 to 2 % are refused; at twice the capacity, what
-is let in takes twice what one takes alone, after a second in which that is noticed."""
+"""Seconds over which the load is looked at, how many queries' time that is at least, and the load that is too much: 1
+is the capacity. In simulations of chance arrivals at 0.8 of the capacity, 0 to 3 % are refused; at twice the capacity,
+what is let in takes twice what one takes alone, after a second or two in which that is noticed."""
 _REMEMBERED_S = 1.0
 _SMOOTHING = 0.1
 
@@ -111,7 +111,8 @@ class Admission:
         """Lets a query in, if there is a place for it."""
         now_s = self._clock_s()
         each_s = self._each_s
-        overloaded = any([load.one_more(now_s, each_s) for load in self._loads])  # a list: each has to count it
+        too_much = [load.one_more(now_s, each_s) for load in self._loads]
+        overloaded = any(too_much)
         rested = self._under_way == 0 and now_s - self._counted_from_s > self._lasting_s()
         if rested or (self._under_way < 2 and not overloaded):
             self._crowded_since_s = math.inf

@@ -100,7 +100,7 @@ def test_below_its_capacity_nobody_is_refused() -> None:
 
 @pytest.mark.parametrize("alone_s", [0.01, 0.06, 0.2])
 def test_chance_is_no_overload(alone_s: float) -> None:
-    """Arrivals by chance: hardly anybody is refused at eight tenths of the capacity, and overload is seen in a second."""
+    """Arrivals by chance: hardly anybody is refused at eight tenths of the capacity, and overload is seen soon."""
     share, _ = _by_chance(0.7, alone_s, seconds=600)
     assert share <= 0.005
     share, _ = _by_chance(0.8, alone_s, seconds=600)
@@ -112,7 +112,7 @@ def test_chance_is_no_overload(alone_s: float) -> None:
 
 def _by_chance(load: float, alone_s: float, *, seconds: float) -> tuple[float, list[float]]:
     """Share that is refused, and seconds of those who are not, after some time with little to do."""
-    chance = random.Random(1)  # noqa: S311 - a simulation
+    chance = random.Random(1)
     lane = Lane(slowdown=2.5)
     begin_s, came, before, due_s = lane.now_s + 20, 0, 0, lane.now_s
     while lane.now_s < begin_s + seconds:
