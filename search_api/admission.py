@@ -20,13 +20,14 @@ from dataclasses import dataclass
 _LASTING_S = 0.25
 """Of a queue, from which on it is no burst; or so many times what a query takes alone, if that is longer."""
 _LASTING_TIMES = 5
-_SUDDEN = (0.3, 8, 1.5)
+_SUDDEN = (0.2, 8, 1.4)
 _STEADY = (3.0, 40, 1.0)
 """Seconds over which the load is looked at, how many queries' time that is at least, and the load that is too much: 1
-is the capacity. In simulations of chance arrivals at 0.8 of the capacity, 0 to 3 % are refused; at twice the capacity,
-what is let in takes twice what one takes alone, after a second or two in which that is noticed."""
+is the capacity. In simulations of chance arrivals at 0.8 of the capacity, up to 3 % are refused; at twice the capacity,
+what is let in takes twice what one takes alone, after a second or so in which that is noticed."""
 _REMEMBERED_S = 1.0
-_SMOOTHING = 0.1
+_SMOOTHING_DOWN, _SMOOTHING_UP = 0.5, 0.02
+"""Of what a query takes alone: something else on the machine can only make that longer, and is no new norm at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +50,12 @@ class Ticket:
     Attributes:
         entered_s: on the monotonic clock.
         alone: whether nobody was there.
+        number: of all that were let in.
     """
 
     entered_s: float
     alone: bool
+    number: int
 
 
 class _Load:
@@ -91,7 +94,7 @@ class Admission:
     def __init__(self, limits: AdmissionLimits, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._limits = limits
         self._clock_s = clock_s
-        self._under_way = 0
+        self._under_way = self._entered = 0
         self._crowded_since_s = math.inf
         self._loads = (_Load(_SUDDEN), _Load(_STEADY))
         self._alone_s = 0.0
@@ -123,7 +126,8 @@ class Admission:
         if self._under_way == 1:
             self._crowded_since_s = min(self._crowded_since_s, now_s)
         self._under_way += 1
-        return Ticket(now_s, alone=self._under_way == 1)
+        self._entered += 1
+        return Ticket(now_s, alone=self._under_way == 1, number=self._entered)
 
     def leave(self, ticket: Ticket, *, answered: bool) -> None:
         """A query is done, or was given up."""
@@ -131,9 +135,8 @@ class Admission:
         self._under_way -= 1
         if not answered:
             return
-        if ticket.alone:
-            took_s = now_s - ticket.entered_s
-            self._alone_s += (_SMOOTHING if self._alone_s else 1.0) * (took_s - self._alone_s)
+        if ticket.alone and ticket.number == self._entered:
+            self._learn_alone(now_s - ticket.entered_s)
         since_s = now_s - self._counted_from_s
         kept = math.exp(-since_s / _REMEMBERED_S)
         self._busy_s = kept * self._busy_s + since_s
@@ -144,6 +147,10 @@ class Admission:
         if not self._limits.slowdown or not self._alone_s or now_s - self._crowded_since_s < self._lasting_s():
             return False
         return self.expected_s() > self._limits.slowdown * self._alone_s
+
+    def _learn_alone(self, took_s: float) -> None:
+        smoothing = _SMOOTHING_DOWN if took_s < self._alone_s else _SMOOTHING_UP
+        self._alone_s += (smoothing if self._alone_s else 1.0) * (took_s - self._alone_s)
 
     def _lasting_s(self) -> float:
         return max(_LASTING_S, _LASTING_TIMES * self._alone_s)
