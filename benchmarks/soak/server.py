@@ -30,6 +30,8 @@ _LOAD_OF_ALL = {
     "VITRINE_ADDRESS_REQUESTS_PER_S": "0",
     "VITRINE_ADDRESS_CONCURRENCY": "0",
     "VITRINE_ADDRESS_CONNECTIONS": "500",
+    # no question is asked twice: the cache of embeddings is to be full before its growth could be taken for a leak
+    "VITRINE_QUERY_CACHE_BYTES": "2000000",
 }
 
 
