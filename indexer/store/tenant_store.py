@@ -37,8 +37,9 @@ class TenantWriter:
     """
 
     def __init__(self, writer: CollectionWriter, tenant: str) -> None:
+        if not tenant:
+            raise ValueError("no tenant is named")
         self._writer = writer
-        self._own = of_tenant_only(tenant, None)
         self.tenant = tenant
 
     @property
