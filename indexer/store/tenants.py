@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from indexer.points import StoredPoint, Vectors
@@ -28,6 +28,8 @@ from indexer.store.queries import (
     SearchQuery,
 )
 from indexer.store.ranking import RankedPoint
+
+_Q = TypeVar("_Q", SearchQuery, NearestQuery, LexicalQuery, FacetQuery, OrderedQuery)
 
 
 def of_tenant_only(tenant: str, where: Filter | None) -> Filter:
@@ -65,31 +67,31 @@ class TenantReader:
 
     def search(self, query: SearchQuery) -> SearchAnswer:
         """See ``CollectionReader``."""
-        return self._reader.search(replace(query, where=self._own(query.where)))
+        return self._reader.search(_of_own(query, self._tenant))
 
     def nearest(self, query: NearestQuery) -> tuple[RankedPoint, ...]:
         """See ``CollectionReader``."""
-        return self._reader.nearest(replace(query, where=self._own(query.where)))
+        return self._reader.nearest(_of_own(query, self._tenant))
 
     def lexical(self, query: LexicalQuery) -> tuple[RankedPoint, ...]:
         """See ``CollectionReader``."""
-        return self._reader.lexical(replace(query, where=self._own(query.where)))
+        return self._reader.lexical(_of_own(query, self._tenant))
 
     def facet(self, query: FacetQuery) -> tuple[FacetCount, ...]:
         """See ``CollectionReader``."""
-        return self._reader.facet(replace(query, where=self._own(query.where)))
+        return self._reader.facet(_of_own(query, self._tenant))
 
     def count_products(self, where: Filter | None = None) -> int:
         """See ``CollectionReader``."""
-        return self._reader.count_products(self._own(where))
+        return self._reader.count_products(of_tenant_only(self._tenant, where))
 
     def price_range(self, where: Filter | None = None) -> PriceRange | None:
         """See ``CollectionReader``."""
-        return self._reader.price_range(self._own(where))
+        return self._reader.price_range(of_tenant_only(self._tenant, where))
 
     def ordered(self, query: OrderedQuery) -> tuple[StoredPoint, ...]:
         """See ``CollectionReader``."""
-        return self._reader.ordered(replace(query, where=self._own(query.where)))
+        return self._reader.ordered(_of_own(query, self._tenant))
 
     def points(self, ids: Sequence[UUID]) -> Mapping[UUID, StoredPoint]:
         """See ``CollectionReader``; those of others are unknown."""
@@ -99,7 +101,7 @@ class TenantReader:
         self, product_ids: Sequence[str], where: Filter | None = None
     ) -> Mapping[str, tuple[StoredPoint, ...]]:
         """See ``CollectionReader``."""
-        return self._reader.product_points(product_ids, self._own(where))
+        return self._reader.product_points(product_ids, of_tenant_only(self._tenant, where))
 
     def vectors(self, ids: Sequence[UUID]) -> Mapping[UUID, Vectors]:
         """See ``CollectionReader``; those of others are unknown."""
@@ -115,7 +117,7 @@ class TenantReader:
 
     def status(self, where: Filter | None = None) -> CollectionStatus:
         """See ``CollectionReader``; of the tenant's points."""
-        return self._reader.status(self._own(where))
+        return self._reader.status(of_tenant_only(self._tenant, where))
 
     def refresh(self) -> None:
         """See ``CollectionReader``."""
@@ -124,9 +126,6 @@ class TenantReader:
     def close(self) -> None:
         """See ``CollectionReader``."""
         self._reader.close()
-
-    def _own(self, where: Filter | None) -> Filter:
-        return of_tenant_only(self._tenant, where)
 
 
 class AsyncTenantReader:
@@ -143,31 +142,31 @@ class AsyncTenantReader:
 
     async def search(self, query: SearchQuery) -> SearchAnswer:
         """See ``CollectionReader``."""
-        return await self._reader.search(replace(query, where=self._own(query.where)))
+        return await self._reader.search(_of_own(query, self._tenant))
 
     async def nearest(self, query: NearestQuery) -> tuple[RankedPoint, ...]:
         """See ``CollectionReader``."""
-        return await self._reader.nearest(replace(query, where=self._own(query.where)))
+        return await self._reader.nearest(_of_own(query, self._tenant))
 
     async def lexical(self, query: LexicalQuery) -> tuple[RankedPoint, ...]:
         """See ``CollectionReader``."""
-        return await self._reader.lexical(replace(query, where=self._own(query.where)))
+        return await self._reader.lexical(_of_own(query, self._tenant))
 
     async def facet(self, query: FacetQuery) -> tuple[FacetCount, ...]:
         """See ``CollectionReader``."""
-        return await self._reader.facet(replace(query, where=self._own(query.where)))
+        return await self._reader.facet(_of_own(query, self._tenant))
 
     async def count_products(self, where: Filter | None = None) -> int:
         """See ``CollectionReader``."""
-        return await self._reader.count_products(self._own(where))
+        return await self._reader.count_products(of_tenant_only(self._tenant, where))
 
     async def price_range(self, where: Filter | None = None) -> PriceRange | None:
         """See ``CollectionReader``."""
-        return await self._reader.price_range(self._own(where))
+        return await self._reader.price_range(of_tenant_only(self._tenant, where))
 
     async def ordered(self, query: OrderedQuery) -> tuple[StoredPoint, ...]:
         """See ``CollectionReader``."""
-        return await self._reader.ordered(replace(query, where=self._own(query.where)))
+        return await self._reader.ordered(_of_own(query, self._tenant))
 
     async def points(self, ids: Sequence[UUID]) -> Mapping[UUID, StoredPoint]:
         """See ``CollectionReader``; those of others are unknown."""
@@ -177,7 +176,7 @@ class AsyncTenantReader:
         self, product_ids: Sequence[str], where: Filter | None = None
     ) -> Mapping[str, tuple[StoredPoint, ...]]:
         """See ``CollectionReader``."""
-        return await self._reader.product_points(product_ids, self._own(where))
+        return await self._reader.product_points(product_ids, of_tenant_only(self._tenant, where))
 
     async def vectors(self, ids: Sequence[UUID]) -> Mapping[UUID, Vectors]:
         """See ``CollectionReader``; those of others are unknown."""
@@ -193,7 +192,7 @@ class AsyncTenantReader:
 
     async def status(self, where: Filter | None = None) -> CollectionStatus:
         """See ``CollectionReader``; of the tenant's points."""
-        return await self._reader.status(self._own(where))
+        return await self._reader.status(of_tenant_only(self._tenant, where))
 
     def refresh(self) -> None:
         """See ``AsyncCollectionReader``."""
@@ -203,8 +202,9 @@ class AsyncTenantReader:
         """See ``AsyncCollectionReader``."""
         await self._reader.close()
 
-    def _own(self, where: Filter | None) -> Filter:
-        return of_tenant_only(self._tenant, where)
+
+def _of_own(query: _Q, tenant: str) -> _Q:
+    return replace(query, where=of_tenant_only(tenant, query.where))
 
 
 def _owned(points: Mapping[UUID, StoredPoint], tenant: str) -> Mapping[UUID, StoredPoint]:
