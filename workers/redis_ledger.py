@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from indexer.errors import LedgerUnavailable, RunNotFound
+from indexer.errors import LedgerUnavailable
 from indexer.ledger.port import (
     BatchReport,
     Counts,
@@ -19,6 +19,7 @@ from indexer.ledger.port import (
     RunState,
     Stage,
     new_run_id,
+    run_not_found,
 )
 from indexer.ledger.reindexes import ReindexCheck, ReindexRecord, ReindexState
 from indexer.products import CatalogProduct
@@ -142,10 +143,7 @@ class RedisLedger:
         """See ``RunLedger``."""
         info = self._redis.call("HGETALL", f"{run_prefix(run_id)}info")
         if not info:
-            latest = self._redis.call("ZREVRANGE", RUNS, 0, 2)
-            raise RunNotFound(
-                f"There is no run {run_id}.", f"The latest: {', '.join(latest)}." if latest else "There is none yet."
-            )
+            raise run_not_found(run_id, self._redis.call("ZREVRANGE", RUNS, 0, 2))
         return _record(run_id, info)
 
     def runs(self, limit: int = 20, tenant: str = "") -> Sequence[RunRecord]:

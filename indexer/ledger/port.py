@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Protocol
 
-from indexer.errors import VitrineError
+from indexer.errors import RunNotFound, VitrineError
 from indexer.ledger.reindexes import ReindexRecord
 from indexer.products import CatalogProduct
 
@@ -310,3 +310,14 @@ class RunLedger(Protocol):
 def new_run_id() -> str:
     """An id for a run or reindex: sorts by time to the microsecond; the random end keeps two hosts apart."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{secrets.token_hex(2)}"
+
+
+def run_not_found(run_id: str, latest: Sequence[str]) -> RunNotFound:
+    """The error for a run that there is not.
+
+    Args:
+        run_id: as asked for.
+        latest: ids of the last runs that whoever asks may know of, newest first.
+    """
+    remedy = f"The latest: {', '.join(latest)}." if latest else "There is none yet."
+    return RunNotFound(f"There is no run {run_id}.", remedy)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from indexer.errors import LedgerUnavailable, RunNotFound
+from indexer.errors import LedgerUnavailable
 from indexer.ledger.port import (
     BatchReport,
     Counts,
@@ -22,6 +22,7 @@ from indexer.ledger.port import (
     RunState,
     Stage,
     new_run_id,
+    run_not_found,
 )
 from indexer.ledger.reindexes import ReindexCheck, ReindexRecord, ReindexState
 from indexer.products import CatalogProduct
@@ -224,9 +225,7 @@ class SqliteLedger:
                     "SELECT run_id FROM runs WHERE tenant = '' ORDER BY run_id DESC LIMIT 3"
                 )
             ]
-            raise RunNotFound(
-                f"There is no run {run_id}.", f"The latest: {', '.join(latest)}." if latest else "There is none yet."
-            )
+            raise run_not_found(run_id, latest)
         return row
 
     def _record(self, row: sqlite3.Row) -> RunRecord:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from indexer.errors import RunNotFound
-from indexer.ledger.port import Failure, RunLedger, RunRecord
+from indexer.ledger.port import Failure, RunLedger, RunRecord, run_not_found
 
 
 class TenantRuns:
@@ -31,10 +31,7 @@ class TenantRuns:
         except RunNotFound:
             record = None
         if record is None or record.plan.tenant != self._tenant:
-            latest = ", ".join(item.run_id for item in self.runs(3))
-            raise RunNotFound(
-                f"There is no run {run_id}.", f"The latest: {latest}." if latest else "There is none yet."
-            )
+            raise run_not_found(run_id, [item.run_id for item in self.runs(3)])
         return record
 
     def runs(self, limit: int = 20) -> Sequence[RunRecord]:
