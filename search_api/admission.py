@@ -49,13 +49,9 @@ class Ticket:
 
     Attributes:
         entered_s: on the monotonic clock.
-        alone: whether nobody was there.
-        number: of all that were let in.
     """
 
     entered_s: float
-    alone: bool
-    number: int
 
 
 class _Load:
@@ -94,7 +90,8 @@ class Admission:
     def __init__(self, limits: AdmissionLimits, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._limits = limits
         self._clock_s = clock_s
-        self._under_way = self._entered = 0
+        self._under_way = 0
+        self._lone: Ticket | None = None  # of whoever found nobody there, until another comes
         self._crowded_since_s = math.inf
         self._loads = (_Load(_SUDDEN), _Load(_STEADY))
         self._alone_s = 0.0
@@ -125,9 +122,10 @@ class Admission:
             self._counted_from_s = now_s
         if self._under_way == 1:
             self._crowded_since_s = min(self._crowded_since_s, now_s)
+        ticket = Ticket(now_s)
+        self._lone = ticket if self._under_way == 0 else None
         self._under_way += 1
-        self._entered += 1
-        return Ticket(now_s, alone=self._under_way == 1, number=self._entered)
+        return ticket
 
     def leave(self, ticket: Ticket, *, answered: bool) -> None:
         """A query is done, or was given up."""
@@ -135,7 +133,7 @@ class Admission:
         self._under_way -= 1
         if not answered:
             return
-        if ticket.alone and ticket.number == self._entered:
+        if ticket is self._lone:
             self._learn_alone(now_s - ticket.entered_s)
         since_s = now_s - self._counted_from_s
         kept = math.exp(-since_s / _REMEMBERED_S)
