@@ -50,7 +50,8 @@ class LiveFigures:
         checks = asyncio.gather(*map(_works, self._checks.values()))
         up, waiting = await asyncio.gather(checks, self._waiting())
         works = dict(zip(self._checks, up, strict=True))
-        found: list[Metric] = [_lanes_depth(self._lanes()), _lanes_age(self._lanes()), *_cache(self._cache())]
+        lanes = self._lanes()
+        found: list[Metric] = [_lanes_depth(lanes), _lanes_age(lanes), *_cache(self._cache())]
         if self._backlog.has_broker:
             works["broker"] = waiting is not None
         found += [_up(works), *_waiting(waiting)]
@@ -69,14 +70,10 @@ class LiveFigures:
 
 async def _works(check: Check) -> bool:
     try:
-        await asyncio.wait_for(_awaited(check), _PATIENCE_S)
+        await asyncio.wait_for(check(), _PATIENCE_S)
     except (VitrineError, TimeoutError):
         return False
     return True
-
-
-async def _awaited(check: Check) -> None:
-    await check()
 
 
 def _gauge(name: str, text: str, values: Mapping[str, float], label: str) -> Metric:
