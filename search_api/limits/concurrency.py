@@ -68,10 +68,10 @@ class Concurrency:
         return f"address:{address_of(scope)}" if self._of_address else ""
 
     def _refusal(self, client: str) -> VitrineError | None:
-        most = self._of_key if client.startswith("key:") else self._of_address
+        who = client.partition(":")[0]
+        most = self._of_key if who == "key" else self._of_address
         if client and self._by_client[client] >= most:
-            metrics.limited("key_concurrency" if client.startswith("key:") else "address_concurrency")
-            who = "key" if client.startswith("key:") else "address"
+            metrics.limited(f"{who}_concurrency")
             return TooManyAtOnce(
                 f"This {who} has {most} requests under way, the most that it may have.", "Wait for one."
             )
