@@ -327,8 +327,6 @@ def bounded_protocol(limits: ConnectionLimits) -> type[BoundedHttpProtocol]:
 def _encoded(answer: Response) -> bytes:
     """A whole answer, which ends the connection."""
     phrase = http.HTTPStatus(answer.status_code).phrase
-    names = {name.lower() for name in SECURITY_HEADERS}
-    headers = [(name, value) for name, value in answer.headers.items() if name.lower() not in {*names, "connection"}]
-    headers += [*SECURITY_HEADERS.items(), ("Connection", "close")]
-    head = "".join(f"{name}: {value}\r\n" for name, value in headers)
+    headers = {**answer.headers, **SECURITY_HEADERS, "connection": "close"}
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return f"HTTP/1.1 {answer.status_code} {phrase}\r\n{head}\r\n".encode("latin-1") + bytes(answer.body)
