@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
 from collections.abc import Sequence
 
@@ -12,7 +11,7 @@ from workers.dead_letters import DeadLetters
 from workers.messages import WorkerCard
 from workers.names import DEAD_LETTERS, EVENTS_QUEUE, QUEUES, WORKERS, events_queue, index_queue
 from workers.redis_connection import RedisConnection
-from workers.sender import SENT_AT
+from workers.sender import SENT_AT, waited_s
 
 
 class Attendance:
@@ -91,8 +90,7 @@ class Attendance:
         oldest = self._redis.call("LINDEX", queue, -1)  # messages are pushed left and taken right
         if oldest is None:
             return 0.0
-        sent_at = json.loads(oldest).get("headers", {}).get(SENT_AT)
-        return max(0.0, time.time() - sent_at) if isinstance(sent_at, int | float) else 0.0
+        return waited_s(json.loads(oldest).get("headers", {}).get(SENT_AT))
 
 
 def _taking(cards: Sequence[WorkerCard]) -> Counter[str]:

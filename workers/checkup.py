@@ -82,11 +82,11 @@ def _fleet(connection: RedisConnection, settings: Settings, notes: Notes) -> Non
             f"{count:,} messages could not be used, the latest at {latest['at']}: {latest['reason']}",
             "Look at them (LRANGE vitrine:dead-letters 0 9 in Redis), mend their sender, then delete the list.",
         )
-    cards = Attendance(connection, lease_s=settings.worker_lease_s).seen()
-    if settings.dispatcher == "celery" and not cards:
+    attendance = Attendance(connection, lease_s=settings.worker_lease_s)
+    if settings.dispatcher == "celery" and not attendance.seen():
         gone = len(connection.call("SMEMBERS", WORKERS))
         notes.warning("no_worker", f"No worker is there ({gone} have gone).", "Start one: python -m workers")
-    for queue in Attendance(connection, lease_s=settings.worker_lease_s).waiting():
+    for queue in attendance.waiting():
         if queue.oldest_age_s > _WAITS_LONG_S or (queue.depth and not queue.workers):
             notes.warning(
                 "queue_waits",

@@ -18,6 +18,15 @@ SENT_AT = "sent_at"
 """Header: seconds since 1970."""
 
 
+def waited_s(sent_at: object) -> float:
+    """How long ago a message was sent; 0 if it does not say.
+
+    Args:
+        sent_at: its header ``SENT_AT``, None without one.
+    """
+    return max(0.0, time.time() - sent_at) if isinstance(sent_at, int | float) else 0.0
+
+
 class Sender:
     """Sends to the queue of a message's own space; every method raises ``QueueUnavailable`` if that fails."""
 

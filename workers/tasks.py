@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import perf_counter, time
+from time import perf_counter
 
 from celery import Celery, Task
 from celery.app.task import Context
@@ -23,7 +23,7 @@ from workers.celery_app import (
     UPSERT_PRODUCT,
 )
 from workers.runtime import WorkerRuntime
-from workers.sender import SENT_AT
+from workers.sender import SENT_AT, waited_s
 
 
 def add_tasks(app: Celery, runtime: WorkerRuntime) -> None:
@@ -51,9 +51,9 @@ def _taking_a_message(name: str, handle: Callable[[object], None]) -> Callable[[
                 of_run(_run_of(message)),
                 span(name, "consumer", carrier=_carrier(self.request), messaging__system="celery") as traced,
             ):
-                waited_s = _waited_s(self.request)
-                traced.note("vitrine.waited_s", round(waited_s, 6))
-                metrics.TASK_WAIT_SECONDS.labels(name).observe(waited_s)
+                wait_s = waited_s(self.request.get(SENT_AT))
+                traced.note("vitrine.waited_s", round(wait_s, 6))
+                metrics.TASK_WAIT_SECONDS.labels(name).observe(wait_s)
                 handle(message)
         except VitrineError as error:
             metrics.failed("task", error.code)
@@ -67,11 +67,6 @@ def _taking_a_message(name: str, handle: Callable[[object], None]) -> Callable[[
 def _carrier(request: Context) -> dict[str, str]:
     found = {name: request.get(name) for name in TRACE_HEADERS}
     return {name: value for name, value in found.items() if isinstance(value, str)}
-
-
-def _waited_s(request: Context) -> float:
-    sent_at = request.get(SENT_AT)
-    return max(0.0, time() - sent_at) if isinstance(sent_at, int | float) else 0.0
 
 
 def _run_of(message: object) -> str:
