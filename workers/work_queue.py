@@ -14,7 +14,7 @@ from workers.attendance import Attendance
 from workers.batch_board import BatchBoard
 from workers.celery_app import create_celery
 from workers.messages import ApplyMessage
-from workers.names import OPEN_REQUESTS, of_tenant, right
+from workers.names import OPEN_REQUESTS, alias_of, of_tenant, right
 from workers.redis_connection import RedisConnection, guarded_connection
 from workers.redis_ledger import RedisLedger
 from workers.requests import RunRequests, is_ended
@@ -81,7 +81,9 @@ class RedisWorkQueue:
         """See ``WorkQueue``; Celery's queues, the dead letters, and runs that were asked for."""
         depth, first = int(self._redis.call("SCARD", OPEN_REQUESTS)), self._requests.next_open()
         oldest = self._requests.get(first).requested_at if first else None
-        return [*self._attendance.queues(), queued_requests(depth, oldest)]
+        # those of running runs too: the queue that the last worker has left is the one to tell of
+        spaces = {alias_of(self._ledger.run(run_id).plan.alias).space_id for run_id in self._board.running()}
+        return [*self._attendance.queues(sorted(spaces)), queued_requests(depth, oldest)]
 
     def close(self) -> None:
         """See ``WorkQueue``."""
