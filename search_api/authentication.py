@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from functools import cached_property
 
 from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
@@ -25,10 +24,9 @@ from search_api.keys.records import (
 )
 from search_api.keys.ring import KeyRing
 
-STATE_KEY = "access"
-"""Where ``scope["state"]`` has the request's :class:`search_api.access.Access`."""
 FAILURE_KEY = "access_failure"
-"""Where it has the error, if the request's key could not be judged; ``access`` then is nobody's."""
+"""Where ``scope["state"]`` has the error, if the request's key could not be judged; its access then is nobody's."""
+_ADMIN = Access(ADMIN_KEY_ID, "VITRINE_ADMIN_KEY", ALL_SCOPES)
 _NO_DIGEST = bytes(32)
 _HOUR_S = 3600
 
@@ -88,8 +86,8 @@ class Authenticator:
         """
         if given := key_in(headers):
             return self._of_key(given)
-        if token := cookie_parser(headers.get("cookie", "")).get(cookie_name(secure=secure), ""):
-            return self._of_session(token) or self._without_key
+        if digest := _cookie_digest(headers, secure=secure):
+            return self._of_session(digest) or self._without_key
         return self._without_key
 
     def begin_session(self, headers: Mapping[str, str]) -> tuple[str, Access]:
@@ -121,18 +119,14 @@ class Authenticator:
         Raises:
             KeysUnavailable: the session cannot be ended.
         """
-        if token := cookie_parser(headers.get("cookie", "")).get(cookie_name(secure=secure), ""):
-            self.ring.end_session(digest_of(token.encode("latin-1", "replace")))
-
-    @cached_property
-    def _admin(self) -> Access:
-        return Access(ADMIN_KEY_ID, "VITRINE_ADMIN_KEY", ALL_SCOPES)
+        if digest := _cookie_digest(headers, secure=secure):
+            self.ring.end_session(digest)
 
     def _of_key(self, given: str) -> Access:
         # headers come as Latin-1, whatever their bytes meant
         digest = digest_of(given.encode("latin-1", "replace"))
         if self._admin_key and is_same(digest, self._admin_digest):
-            return self._admin
+            return _ADMIN
         record = self.ring.key(key_id_of(given))
         # compared for unknown ids too, so that the time does not tell which there are
         if not is_same(digest, record.digest if record is not None else _NO_DIGEST) or record is None:
@@ -140,13 +134,13 @@ class Authenticator:
         self.ring.note_use(record.key_id)
         return record.access
 
-    def _of_session(self, token: str) -> Access | None:
-        session = self.ring.session(digest_of(token.encode("latin-1", "replace")))
+    def _of_session(self, digest: bytes) -> Access | None:
+        session = self.ring.session(digest)
         if session is None:
             return None
         if session.key_id == ADMIN_KEY_ID:
             holds = bool(self._admin_key) and is_same(session.mark, self._mark(self.ring.salt))
-            return _in_session(self._admin) if holds else None
+            return _in_session(_ADMIN) if holds else None
         record = self.ring.key(session.key_id)
         if record is None:
             return None
@@ -182,7 +176,6 @@ class Authentication:
         except KeysUnavailable as error:
             found = NOBODY
             state[FAILURE_KEY] = error
-        state[STATE_KEY] = found
         token = access.current.set(found)
         try:
             await self._app(scope, receive, send)
@@ -199,6 +192,12 @@ def key_in(headers: Mapping[str, str]) -> str:
 def cookie_name(*, secure: bool) -> str:
     """Of the page's cookie. Browsers take ``__Host-`` from this very host alone, and by HTTPS alone."""
     return "__Host-vitrine_session" if secure else "vitrine_session"
+
+
+def _cookie_digest(headers: Mapping[str, str], *, secure: bool) -> bytes:
+    """Of the page's cookie, by which its session is known; empty if a request sends none."""
+    token = cookie_parser(headers.get("cookie", "")).get(cookie_name(secure=secure), "")
+    return digest_of(token.encode("latin-1", "replace")) if token else b""
 
 
 def _in_session(found: Access) -> Access:
