@@ -68,9 +68,7 @@ class KeyRing:
         if self._thread.is_alive():
             self._thread.join()
         with self._lock:
-            if self._file is not None:
-                self._file.close()
-                self._file = None
+            self._leave()
 
     def key(self, key_id: str) -> KeyRecord | None:
         """A key that is accepted now; None if there is none of that id.
@@ -149,11 +147,9 @@ class KeyRing:
 
     def _change(self, change: Callable[[KeyFile], None]) -> None:
         with self._lock:
-            if self._file is None or not self._file.is_current():
-                self._reopen()
-            assert self._file is not None  # noqa: S101 - for the type checker
-            change(self._file)
-            self._take(self._file.read())
+            file = self._opened()
+            change(file)
+            self._take(file.read())
 
     def _follow(self) -> None:
         while not self._stop.wait(_LOOK_EVERY_S):
@@ -170,25 +166,27 @@ class KeyRing:
     def _refresh(self) -> None:
         with self._lock:
             if not self._path.exists():
-                if self._file is not None:
-                    self._file.close()
-                self._file, self._version, self._snapshot = None, -1, _Snapshot()
+                self._leave()
+                self._snapshot = _Snapshot()
             else:
-                if self._file is None or not self._file.is_current():
-                    self._reopen()
-                assert self._file is not None  # noqa: S101 - for the type checker
-                version = self._file.version()
+                file = self._opened()
+                version = file.version()
                 if version != self._version:
-                    self._take(self._file.read())
+                    self._take(file.read())
                     self._version = version
             self._looked_s = time.monotonic()
 
-    def _reopen(self) -> None:
+    def _opened(self) -> KeyFile:
+        """The file that lies at the path now; made if there is none."""
+        if self._file is None or not self._file.is_current():
+            self._leave()
+            self._file = KeyFile(self._path)
+        return self._file
+
+    def _leave(self) -> None:
         if self._file is not None:
             self._file.close()
-            self._file = None
-        self._file = KeyFile(self._path)
-        self._version = -1
+        self._file, self._version = None, -1
 
     def _take(self, content: KeyFileContent) -> None:
         self._snapshot = _Snapshot(
