@@ -19,7 +19,7 @@ from indexer.store.async_reader import AsyncCollectionReader
 from indexer.store.filters import AnyOf, Not, attribute_field
 from indexer.store.queries import FacetQuery, NearestQuery, OrderedQuery
 from search_api.query_embeddings import QueryEmbeddings
-from search_api.tenancy import TenantOfRequest, no_tenant
+from search_api.tenancy import TenantOfRequest
 
 _T = TypeVar("_T")
 
@@ -86,8 +86,8 @@ class CatalogKnowledge:
         reader: Callable[[], AsyncCollectionReader],
         queries: QueryEmbeddings,
         facet_attributes: Sequence[str],
-        tenant: TenantOfRequest = no_tenant,
-        scan_most_products: int = 50_000,
+        tenant: TenantOfRequest,
+        scan_most_products: int,
     ) -> None:
         self._reader = reader
         self._queries = queries
@@ -99,11 +99,12 @@ class CatalogKnowledge:
     def _known(self) -> _Learned:
         """What is known of the products that the request is about."""
         tenant = self._tenant()
-        learned = self._learned.setdefault(tenant, _Learned())
+        if tenant not in self._learned:
+            self._learned[tenant] = _Learned()
         self._learned.move_to_end(tenant)
         if len(self._learned) > _MAX_TENANTS:
             self._learned.popitem(last=False)
-        return learned
+        return self._learned[tenant]
 
     async def unscannable(self, names: Iterable[str]) -> frozenset[str]:
         """Those attributes for which every product would have to be read, and there are too many.

@@ -24,7 +24,7 @@ from search_api.embedding_cache import CacheFigures, EmbeddingCache
 from search_api.embedding_source import EmbeddingSource
 from search_api.flights import Flights
 from search_api.model_gate import GateFigures, ModelGate
-from search_api.tenancy import TenantOfRequest, no_tenant
+from search_api.tenancy import TenantOfRequest
 
 _T = TypeVar("_T")
 _HASHED_AT_ONCE_BYTES = 250_000
@@ -94,9 +94,7 @@ class QueryEmbeddings:
         tenant: who asks.
     """
 
-    def __init__(
-        self, gate: ModelGate, cache: EmbeddingCache, decoder: Decoder, tenant: TenantOfRequest = no_tenant
-    ) -> None:
+    def __init__(self, gate: ModelGate, cache: EmbeddingCache, decoder: Decoder, tenant: TenantOfRequest) -> None:
         self._gate = gate
         self._tenant = tenant
         self._cache = cache

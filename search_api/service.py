@@ -20,7 +20,7 @@ from search_api.embedding_source import EmbeddingSource
 from search_api.model_gate import ModelGate
 from search_api.query_embeddings import EmbeddingFigures, QueryEmbedding, QueryEmbeddings
 from search_api.query_text import check_query_text
-from search_api.tenancy import TenantOfRequest, no_tenant
+from search_api.tenancy import TenantOfRequest
 
 _T = TypeVar("_T")
 _STORE_ANSWERS_WITHIN_S = 3.0
@@ -81,7 +81,7 @@ class SearchService:
         open_reader: Callable[[str], AsyncCollectionReader],
         *,
         max_text_chars: int,
-        tenant: TenantOfRequest = no_tenant,
+        tenant: TenantOfRequest,
     ) -> None:
         self._gate = gate
         self._queries = queries
