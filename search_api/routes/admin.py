@@ -80,19 +80,19 @@ _RUN_BODY = {
 }
 
 
-@router.put("/v1/products/{product_id:path}", status_code=202, responses=problems(401, 403, 422, 503))
+@router.put("/v1/products/{product_id:path}", status_code=202, responses=problems(422, 503))
 def put_product(product_id: ProductIdInPath, body: ProductBody, admin: Admin) -> EventAnswer:
     """Makes a product what is sent, new or known; its pictures are fetched and embedded soon after."""
     return event_answer(admin.append(upsert_event(_checked(product_id), body, admin.feeds_dir)))
 
 
-@router.patch("/v1/products/{product_id:path}", status_code=202, responses=problems(401, 403, 422, 503))
+@router.patch("/v1/products/{product_id:path}", status_code=202, responses=problems(422, 503))
 def patch_product(product_id: ProductIdInPath, body: FieldsBody, admin: Admin) -> EventAnswer:
     """Changes single fields, price and stock above all; nothing is fetched or embedded."""
     return event_answer(admin.append(fields_event(_checked(product_id), body)))
 
 
-@router.delete("/v1/products/{product_id:path}", status_code=202, responses=problems(401, 403, 422, 503))
+@router.delete("/v1/products/{product_id:path}", status_code=202, responses=problems(422, 503))
 def delete_product(
     product_id: ProductIdInPath, admin: Admin, updated_at: Annotated[Version | None, Query()] = None
 ) -> EventAnswer:
@@ -100,7 +100,7 @@ def delete_product(
     return event_answer(admin.append(delete_event(_checked(product_id), updated_at)))
 
 
-@router.post("/v1/index-runs", status_code=202, responses=problems(401, 403, 413, 422, 503), openapi_extra=_RUN_BODY)
+@router.post("/v1/index-runs", status_code=202, responses=problems(413, 422, 503), openapi_extra=_RUN_BODY)
 async def request_run(request: Request, admin: Admin) -> IndexRunAnswer:
     """Asks for a feed to be indexed: one that lies in feeds_dir, or one that is uploaded into it."""
     if media_type(request) == "multipart/form-data":
@@ -112,19 +112,19 @@ async def request_run(request: Request, admin: Admin) -> IndexRunAnswer:
     return run_answer(run)
 
 
-@router.get("/v1/index-runs", responses=problems(401, 403, 503))
+@router.get("/v1/index-runs", responses=problems(503))
 def list_runs(admin: Admin, limit: Annotated[int, Query(ge=1, le=100)] = 20) -> IndexRunList:
     """The latest index runs, whoever asked for them; the events of a day are one run."""
     return IndexRunList(runs=[run_answer(run) for run in admin.runs(limit)])
 
 
-@router.get("/v1/index-runs/{run_id}", responses=problems(401, 403, 404, 503))
+@router.get("/v1/index-runs/{run_id}", responses=problems(404, 503))
 def get_run(run_id: str, admin: Admin) -> IndexRunAnswer:
     """An index run and how far it is."""
     return run_answer(admin.run(run_id))
 
 
-@router.get("/v1/index-runs/{run_id}/failures", responses=problems(401, 403, 404, 503))
+@router.get("/v1/index-runs/{run_id}/failures", responses=problems(404, 503))
 def list_failures(
     run_id: str,
     admin: Admin,
@@ -137,19 +137,19 @@ def list_failures(
     return FailureList(failures=[failure_answer(item) for item in page], total=len(failures))
 
 
-@router.post("/v1/index-runs/{run_id}/retry", status_code=202, responses=problems(401, 403, 404, 503))
+@router.post("/v1/index-runs/{run_id}/retry", status_code=202, responses=problems(404, 503))
 def retry_run(run_id: str, admin: Admin) -> IndexRunAnswer:
     """Asks for the failures of a run to be tried again."""
     return run_answer(admin.request_retry(run_id))
 
 
-@router.get("/v1/index-status", responses=problems(401, 403, 503))
+@router.get("/v1/index-status", responses=problems(503))
 def get_index_status(admin: Admin) -> IndexStatus:
     """How far the index is behind the events, and how long events take to be searchable."""
     return index_status(admin.status())
 
 
-@whole_router.get("/v1/serving-status", responses=problems(401, 403))
+@whole_router.get("/v1/serving-status")
 async def get_serving_status(parts: Parts) -> ServingStatus:
     """What this process did for queries since it started: its cache of embeddings, and the model's batches."""
     return serving_status(parts.service.figures())
