@@ -27,6 +27,7 @@ from indexer.search.hits import (
 )
 from indexer.store.async_reader import AsyncCollectionReader
 from indexer.store.filters import Filter, Range
+from indexer.store.ordering import FIELDS_OF_ORDERS
 from indexer.store.queries import NearestQuery, Order, OrderedAfter, OrderedQuery
 from indexer.store.ranking import GroupBy, RankedGroup, RankedPoint, grouped, unscored
 from search_api.find_words import WordSearch
@@ -160,11 +161,6 @@ _ORDERS: dict[Sort, Order] = {
     "price_desc": "price_desc",
     "newest": "newest",
 }
-_FIELD_OF_ORDER: dict[Order, str] = {
-    "price_asc": "price_minor",
-    "price_desc": "price_minor",
-    "newest": "updated_at",
-}
 
 
 class CatalogRanking:
@@ -229,7 +225,8 @@ def _read_place(place: str, by: Order) -> OrderedAfter | None:
         value, identity = json.loads(place)
         after = OrderedAfter(value, UUID(identity))
         if value is not None:
-            Range(_FIELD_OF_ORDER[by], gte=value)  # what it may be compared with
+            field, _ = FIELDS_OF_ORDERS[by]
+            Range(field, gte=value)  # what it may be compared with
     except (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError, FilterInvalid) as error:
         raise CursorInvalid("The cursor names a place that there is not.", "Begin without one.") from error
     return after

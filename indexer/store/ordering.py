@@ -19,11 +19,13 @@ from indexer.store.queries import OrderedAfter, OrderedQuery
 PRODUCTS = AnyOf("main", (True,))
 """One point of every product."""
 
-_FIELDS: Mapping[str, tuple[str, bool]] = {
+FIELDS_OF_ORDERS: Mapping[str, tuple[str, bool]] = {
     "price_asc": ("price_minor", False),
     "price_desc": ("price_minor", True),
     "newest": ("updated_at", True),
 }
+"""By order, but for the store's own: the field whose values it goes by, and whether the highest come first."""
+
 _LOWEST: Mapping[str, float | str] = {"price_minor": -(2.0**62), "updated_at": "0001-01-01T00:00:00Z"}
 
 
@@ -74,7 +76,7 @@ def ordering(query: OrderedQuery) -> Ordering:
     after = query.after
     if query.by == "catalog":
         return tuple((yield ById(products, after.id if after is not None else None, query.count)))
-    field, descending = _FIELDS[query.by]
+    field, descending = FIELDS_OF_ORDERS[query.by]
     found: list[StoredPoint] = []
     if after is None or after.value is not None:
         rest = products
@@ -119,7 +121,7 @@ def _before_last(batch: Sequence[StoredPoint], query: OrderedQuery) -> Iterator[
 
 
 def _rank(query: OrderedQuery) -> Callable[[StoredPoint], tuple[float, UUID]]:
-    _, descending = _FIELDS[query.by]
+    _, descending = FIELDS_OF_ORDERS[query.by]
 
     def rank(point: StoredPoint) -> tuple[float, UUID]:
         value = OrderedAfter.of(query.by, point).value
