@@ -14,11 +14,9 @@ from indexer.errors import VitrineError
 from indexer.processors import share_cores_between_threads
 from indexer.settings import Settings
 from indexer.telemetry.logs import start_logging
-from search_api.app import create_app
 from search_api.authentication import Authenticator
 from search_api.indexer_process import IndexerProcess
 from search_api.keys import commands
-from search_api.serving import ApiServer, check_address, check_open_search
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     if given[:1] == ["keys"]:
         return commands.main(given[1:])
+    # they take a second to import, which a command about keys does not pay
+    from search_api.app import create_app
+    from search_api.serving import ApiServer, check_address, check_open_search
+
     parsed = build_parser().parse_args(given)
     share_cores_between_threads()
     failures: list[VitrineError] = []
