@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from benchmarks.http_load import UNLIMITED
+from benchmarks.http_load import UNLIMITED, request
 from indexer.bootstrap import open_token_buckets
 from indexer.images.limits import ImageLimits
 from indexer.rate_limits.port import Rate, TokenBuckets
@@ -139,7 +139,7 @@ async def _cost_of_protocol() -> float:
             await stack.enter_async_context(_listening(http=bounded_protocol(limits))),
         ]
         streams = [await asyncio.open_connection("127.0.0.1", port) for port in ports]
-        asked = _request("/v1/search/text", b'{"text": "a red mug"}')
+        asked = request("/v1/search/text", b'{"text": "a red mug"}', "application/json")
 
         async def batch_us(number: int) -> float:
             reader, writer = streams[number]
@@ -153,11 +153,6 @@ async def _cost_of_protocol() -> float:
         for _, writer in streams:
             writer.close()
         return found
-
-
-def _request(path: str, body: bytes) -> bytes:
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
 
 
 async def _status(reader: asyncio.StreamReader) -> int:
@@ -193,7 +188,7 @@ class Client:
             self._number += 1
             body = json.dumps({"text": f"red mug {self.name} {self._number}"}).encode()
             begun_s = time.perf_counter()
-            writer.write(_request("/v1/search/text", body))
+            writer.write(request("/v1/search/text", body, "application/json"))
             status = await asyncio.wait_for(_status(reader), _TIMEOUT_S)
             taken_s = time.perf_counter() - begun_s
             self.statuses[status] += 1

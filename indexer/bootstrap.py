@@ -133,12 +133,12 @@ def tuning(settings: Settings, feed: Path | None, pictures: int) -> Iterator[Tun
         remote = RemoteImages(settings.image_limits(), settings.download_limits())
         stack.callback(remote.close)
         opened = stack.enter_context(open_model(settings.model_choice()))
-        prepare, size_px = opened.builder.model.preprocess.apply, opened.builder.space.image_size_px
+        preprocess = opened.builder.model.preprocess
         if feed is None:
-            sample = drawn_sample(prepare, size_px)
+            sample = drawn_sample(preprocess.apply, preprocess.size_px)
         else:
             source = ImagesByReference(LocalImages(settings.image_limits()), remote)
-            how = Preparation(source, stack.enter_context(open_decoder(settings)), prepare, size_px)
+            how = Preparation(source, stack.enter_context(open_decoder(settings)), preprocess.square)
             sample = catalog_sample(feed, how, pictures=pictures, default_currency=settings.default_currency)
         yield Tuning(opened.builder, opened.records, sample, ways_here(opened.device), opened.builder.batch_size)
 

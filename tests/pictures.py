@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import struct
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +32,13 @@ def encoded(picture: Image.Image, kind: str = "JPEG", **options: object) -> byte
     out = io.BytesIO()
     picture.save(out, kind, **options)
     return out.getvalue()
+
+
+def declared_png(width_px: int, height_px: int) -> bytes:
+    """A PNG of a few bytes whose header promises so many pixels."""
+    chunk = struct.pack(">4sIIBBBBB", b"IHDR", width_px, height_px, 8, 2, 0, 0, 0)
+    header = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    return header + struct.pack(">I4s", 0, b"IDAT")
 
 
 @dataclass(frozen=True, slots=True)

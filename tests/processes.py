@@ -71,11 +71,12 @@ class RunningApi:
 
 
 @contextmanager
-def running_api(data_dir: Path, *flags: str) -> Iterator[RunningApi]:
-    """``python -m search_api`` on a free port, from ready until the end of the block."""
+def running_api(data_dir: Path, *flags: str, log: Path | None = None) -> Iterator[RunningApi]:
+    """``python -m search_api`` on a free port, from ready until the end of the block; ``log``: keeps what it says."""
     port = free_port()
     command = [sys.executable, "-m", "search_api", "--data-dir", str(data_dir), "--port", str(port), *flags]
-    with TemporaryFile() as errors:  # no pipe: nobody reads it, and a full one would stop the server
+    # no pipe: nobody reads it, and a full one would stop the server
+    with log.open("w+b") if log else TemporaryFile() as errors:
         process = subprocess.Popen(
             command, cwd=REPOSITORY, env=program_environment(), stdout=subprocess.DEVNULL, stderr=errors
         )
@@ -85,7 +86,7 @@ def running_api(data_dir: Path, *flags: str) -> Iterator[RunningApi]:
             yield api
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(60)
 
 
 def wait_until_ready(api: RunningApi) -> None:

@@ -27,9 +27,17 @@ from pathlib import Path
 from benchmarks.soak.catalog import read_shop
 from benchmarks.soak.clients import Plan, Seen, carry_out, learn_rankings, recovered_after_s
 from benchmarks.soak.questions import HOSTILE, KINDS, PHOTO
-from benchmarks.soak.server import MemoryTrend, Reindexes, Server, prepare, reindexing, running_server, trend
-from benchmarks.soak.server import watched_memory as watched
+from benchmarks.soak.server import (
+    MemoryTrend,
+    Reindexes,
+    prepare,
+    reindexing,
+    running_server,
+    trend,
+    watched_memory,
+)
 from benchmarks.soak.verdict import Latency, Requirement, Verdict, latency_of
+from tests.processes import RunningApi
 
 _CLIENTS = 32
 _CAPACITY_CLIENTS = 8
@@ -62,7 +70,7 @@ class Found:
     recovery_s: float
 
 
-def soak(server: Server, catalog: Path, durations: Durations, clients: int) -> Found:
+def soak(server: RunningApi, folder: Path, catalog: Path, durations: Durations, clients: int) -> Found:
     """All parts, one after the other."""
     shop = read_shop(catalog)
     rankings = learn_rankings(server.url, shop)
@@ -73,7 +81,7 @@ def soak(server: Server, catalog: Path, durations: Durations, clients: int) -> F
         say("unloaded")
         alone = processes.submit(carry_out, replace(plan, seed=12)).result()
         say(f"{clients} clients and reindexes, {durations.soak_s:g} s")
-        with watched(server) as samples, reindexing(server.folder, catalog) as reindexes:
+        with watched_memory(server) as samples, reindexing(folder, catalog) as reindexes:
             mixed = replace(plan, seconds=durations.soak_s, clients=clients, kind="", seed=13)
             soaked = processes.submit(carry_out, mixed).result()
         say("capacity")
@@ -84,22 +92,21 @@ def soak(server: Server, catalog: Path, durations: Durations, clients: int) -> F
         over = replace(plan, seconds=durations.overload_s, rate=2 * rate, seed=15)
         overload = processes.submit(carry_out, over).result()
         say("after")
-        limit_ms = _TIMES * percentile(alone, 99)
+        limit_ms = _TIMES * photo_p99_ms(alone)
         recovery_s = processes.submit(recovered_after_s, replace(plan, seconds=20.0, seed=16), limit_ms).result()
     return Found(alone, soaked, reindexes, trend(samples), rate, overload, recovery_s)
 
 
-def percentile(seen: Seen, percent: int) -> float:
-    """Of the photos that were served, ms."""
-    latency = latency_of("", "", seen.served_ms[PHOTO])
-    return {50: latency.p50_ms, 99: latency.p99_ms}[percent]
+def photo_p99_ms(seen: Seen) -> float:
+    """Of the photos that were served."""
+    return latency_of("", "", seen.served_ms[PHOTO]).p99_ms
 
 
 def verdict_of(found: Found, durations: Durations) -> Verdict:
     """What held."""
-    alone_p99_ms = percentile(found.alone, 99)
+    alone_p99_ms = photo_p99_ms(found.alone)
     limit_ms = _TIMES * alone_p99_ms
-    served_p99_ms = percentile(found.overload, 99)
+    served_p99_ms = photo_p99_ms(found.overload)
     refused = found.overload.refused_ms.get(PHOTO, [])
     refused_p99_ms = latency_of("", "", refused).p99_ms if refused else 0.0
     wrong, faults = found.soak.wrong_count + found.overload.wrong_count, found.soak.fault_count
@@ -186,7 +193,7 @@ def main() -> int:
         say("drawing and indexing the sample catalog")
         catalog = prepare(folder)
         with running_server(folder) as server:
-            found = soak(server, catalog, durations, arguments.clients)
+            found = soak(server, folder, catalog, durations, arguments.clients)
     verdict = verdict_of(found, durations)
     verdict.show()
     if arguments.json:

@@ -6,10 +6,8 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,20 +17,17 @@ import psutil  # type: ignore[import-untyped]
 from indexer.demo.catalog import FEED, write_sample_catalog
 from indexer.embedding.choice import DEMO_MODEL
 from indexer.processors import available_cores
-from tests.processes import REPOSITORY, free_port, program_environment
+from tests.processes import REPOSITORY, RunningApi, program_environment, running_api
 
-_START_S = 120.0
 _REINDEX_S = 280.0
 _PAUSE_S = 2.0
 _SAMPLE_S = 1.0
-_LOAD_OF_ALL = {
+_LOAD_OF_ALL = (
     # all clients are of one address here, which in a shop they are not
-    "VITRINE_ADDRESS_REQUESTS_PER_S": "0",
-    "VITRINE_ADDRESS_CONCURRENCY": "0",
-    "VITRINE_ADDRESS_CONNECTIONS": "500",
+    *("--address-requests-per-s", "0", "--address-concurrency", "0", "--address-connections", "500"),
     # no question is asked twice: the cache of embeddings is to be full before its growth could be taken for a leak
-    "VITRINE_QUERY_CACHE_BYTES": "2000000",
-}
+    *("--query-cache-bytes", "2000000"),
+)
 
 
 @dataclass(slots=True)
@@ -58,47 +53,17 @@ class MemoryTrend:
     last_mb: float
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
-    """Runs, and is ready."""
-
-    url: str
-    process: subprocess.Popen[bytes]
-    folder: Path
-
-    def log(self) -> str:
-        """What it said."""
-        return (self.folder / "server.log").read_text("utf-8", errors="replace")
-
-
 def prepare(folder: Path) -> Path:
     """Draws the sample catalog and indexes it, if that was not done before; returns its folder."""
     catalog = folder / "catalog"
     write_sample_catalog(catalog, progress=lambda _done, _all: None)
-    _run("indexer", ["index", str(catalog / FEED), *_flags(folder)])
+    _run_indexer(folder, "index", str(catalog / FEED))
     return catalog
 
 
-@contextmanager
-def running_server(folder: Path) -> Iterator[Server]:
-    """From ready until the end of the block."""
-    port = free_port()
-    command = [sys.executable, "-m", "search_api", "--port", str(port), *_flags(folder)]
-    with (folder / "server.log").open("wb") as log:
-        process = subprocess.Popen(
-            command, cwd=REPOSITORY, env=program_environment() | _LOAD_OF_ALL, stdout=subprocess.DEVNULL, stderr=log
-        )
-    server = Server(f"http://127.0.0.1:{port}", process, folder)
-    try:
-        deadline_s = time.monotonic() + _START_S
-        while not _is_ready(server):
-            if process.poll() is not None or time.monotonic() > deadline_s:
-                raise RuntimeError(f"The server did not become ready: {server.log()[-2000:]}")
-            time.sleep(0.1)
-        yield server
-    finally:
-        process.terminate()
-        process.wait(60)
+def running_server(folder: Path) -> AbstractContextManager[RunningApi]:
+    """From ready until the end of the block; its log stays in the folder."""
+    return running_api(folder / "data", *_model_flags(), *_LOAD_OF_ALL, log=folder / "server.log")
 
 
 @contextmanager
@@ -109,8 +74,8 @@ def reindexing(folder: Path, catalog: Path) -> Iterator[Reindexes]:
     def work() -> None:
         while not stop.is_set():
             try:
-                _run("indexer", ["reindex", str(catalog / FEED), *_flags(folder)])
-                _run("indexer", ["prune", *_flags(folder)])
+                _run_indexer(folder, "reindex", str(catalog / FEED))
+                _run_indexer(folder, "prune")
                 seen.done += 1
             except (RuntimeError, subprocess.TimeoutExpired) as error:
                 seen.failures.append(str(error)[-500:])
@@ -126,7 +91,7 @@ def reindexing(folder: Path, catalog: Path) -> Iterator[Reindexes]:
 
 
 @contextmanager
-def watched_memory(server: Server) -> Iterator[list[tuple[float, float]]]:
+def watched_memory(server: RunningApi) -> Iterator[list[tuple[float, float]]]:
     """Samples of seconds and MB, until the block ends."""
     samples: list[tuple[float, float]] = []
     stop = threading.Event()
@@ -170,25 +135,17 @@ def _private_bytes(pid: int) -> int:
     return int(psutil.Process(pid).memory_info().rss)
 
 
-def _flags(folder: Path) -> list[str]:
+def _model_flags() -> list[str]:
     # half of the cores: a pass in as many threads as there are cores waits for each of them, and clients have them, too
     threads = max(1, available_cores() // 2)
-    return ["--data-dir", str(folder / "data"), "--model", DEMO_MODEL, "--embed-threads", str(threads)]
+    return ["--model", DEMO_MODEL, "--embed-threads", str(threads)]
 
 
-def _run(module: str, arguments: Sequence[str]) -> None:
-    command = [sys.executable, "-m", module, *arguments]
+def _run_indexer(folder: Path, *arguments: str) -> None:
+    command = [sys.executable, "-m", "indexer", *arguments, "--data-dir", str(folder / "data"), *_model_flags()]
     environment = program_environment() | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=_REINDEX_S, check=False
     )
     if done.returncode:
-        raise RuntimeError(f"{' '.join(arguments[:1])} ended with {done.returncode}: {done.stderr[-1000:]}")
-
-
-def _is_ready(server: Server) -> bool:
-    try:
-        with urllib.request.urlopen(f"{server.url}/readyz", timeout=5):  # noqa: S310
-            return True
-    except (urllib.error.URLError, ConnectionError, TimeoutError):
-        return False
+        raise RuntimeError(f"{arguments[0]} ended with {done.returncode}: {done.stderr[-1000:]}")

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from indexer.atomic_file import sync
-from indexer.backup.copying import checksum_of, copy_open
+from indexer.backup.copying import checksum_of, copy_open, disk_bytes
 from indexer.backup.databases import copy_database, is_database
 from indexer.backup.manifest import DATA, BackedUpFile, Manifest, program_version
 from indexer.backup.pinned import pinned
@@ -80,12 +80,6 @@ def make_backup(data_dir: Path, target: Path, listen: BytesListener) -> MadeBack
         except OSError as error:
             raise StoreUnavailable(f"{target} cannot be made: {error.strerror}.", "Name another folder.") from error
     return MadeBackup(target, manifest, disk_bytes(target))
-
-
-def disk_bytes(folder: Path) -> int:
-    """What a folder's files take on disk; those that share their content are counted once."""
-    facts = [path.lstat() for path in folder.rglob("*")]
-    return sum({(item.st_dev, item.st_ino): item.st_blocks * 512 for item in facts}.values())
 
 
 def _check(data_dir: Path, target: Path) -> None:

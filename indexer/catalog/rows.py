@@ -238,7 +238,7 @@ def _updated_at(row: Row) -> datetime | None:
     value = row.pop("UPDATED_AT", None)
     if value is None:
         return None
-    text = value if type(value) is str else value.isoformat() if isinstance(value, datetime) else text_of(value)
+    text = value if type(value) is str else text_of(value)
     moment = parse_time(text)
     if moment is None:
         row["updated_at"] = text

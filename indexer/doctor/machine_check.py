@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, distribution, requires
 from pathlib import Path
 
+from indexer.backup.copying import disk_bytes
 from indexer.doctor.findings import Finding, Notes
 from indexer.settings import Settings
 
@@ -154,7 +155,7 @@ def _largest_collection_bytes(settings: Settings) -> int:
     sizes = [0]
     for folder in (settings.data_dir / "store" / "collections").glob("*"):
         try:
-            sizes.append(sum(path.lstat().st_blocks * 512 for path in folder.rglob("*")))
+            sizes.append(disk_bytes(folder))
         except OSError:
             continue  # deleted meanwhile
     return max(sizes)

@@ -27,9 +27,7 @@ _BUSY_S = 5.0
 def check_ledger(settings: Settings) -> Iterable[Finding]:
     """See ``CheckFunction``: whether the files are whole; runs that were interrupted, failed, or left failures."""
     notes = Notes("ledger")
-    for path in sorted(
-        {*settings.data_dir.rglob("*.sqlite3"), *settings.data_dir.glob("*.sqlite3"), settings.keys_path}
-    ):
+    for path in sorted({*settings.data_dir.rglob("*.sqlite3"), settings.keys_path}):
         if path.is_file():
             _whole(path, notes)
     path = settings.data_dir / "ledger.sqlite3"

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from indexer.backup.copying import copy_open
+from indexer.backup.copying import copy_open, disk_bytes
+from indexer.backup.restore import RESTORING
 from indexer.doctor.findings import Finding, Notes
 from indexer.doctor.model_check import chosen_model, recorded_name
 from indexer.errors import StoreError
@@ -38,13 +39,10 @@ def check_aliases(settings: Settings) -> Iterable[Finding]:
         try:
             collection = folders.current(Alias(catalog, space_id))
             if collection not in names:
-                others = sorted(name for name in names if name.startswith(f"{path.stem}--"))
                 notes.error(
                     "alias_dangling",
                     f"The alias {path.stem} names {collection}, which is not there.",
-                    f"python -m indexer promote {others[-1]}"
-                    if others
-                    else "Restore a backup, or index the feed again.",
+                    _promote_or_restore(names, path.stem),
                 )
         except StoreError as error:
             notes.error("alias_damaged", error.reason, _promote_or_restore(names, path.stem))
@@ -75,7 +73,7 @@ def check_leftovers(settings: Settings) -> Iterable[Finding]:
     for folder in sorted((folders.root / "collections").glob("*")):
         if folder.name in kept or holder:
             continue
-        size = f"{_disk_bytes(folder) / 1e6:,.0f} MB"
+        size = f"{disk_bytes(folder) / 1e6:,.0f} MB"
         record = _record_or_none(folders, folder.name)
         if record is None:
             notes.warning(
@@ -229,17 +227,13 @@ def _record_or_none(folders: GenerationFolders, collection: str) -> GenerationRe
 
 
 def _temporary(data_dir: Path, but: set[str]) -> list[Path]:
-    patterns = ("*", ".restoring", "store/aliases/.*", "store/collections/*/.*", "store/collections/*/*.partial")
+    patterns = ("*", "store/aliases/.*", "store/collections/*/.*", "store/collections/*/*.partial")
     paths = {path for pattern in patterns for path in data_dir.glob(pattern)}
     return sorted(
         path
         for path in paths
-        if (_TEMPORARY.fullmatch(path.name) or path.name == ".restoring") and path.parent.name not in but
+        if (_TEMPORARY.fullmatch(path.name) or path.name == RESTORING) and path.parent.name not in but
     )
-
-
-def _disk_bytes(folder: Path) -> int:
-    return sum(path.lstat().st_blocks * 512 for path in folder.rglob("*"))
 
 
 def _promote_or_restore(names: set[str], alias: str) -> str:

@@ -17,6 +17,7 @@ from indexer.embedding.port import Pixels
 from indexer.errors import FeedError, ImageError
 from indexer.images.decoder import Decoder
 from indexer.images.source import ImageSource
+from indexer.images.squares import Square
 from indexer.products import CatalogProduct
 
 MEASURED = 300
@@ -127,14 +128,12 @@ class Preparation:
     Attributes:
         source: of their bytes.
         decoder: of pictures.
-        prepare: the model's resize.
-        size_px: its side.
+        square: what the model takes.
     """
 
     source: ImageSource
     decoder: Decoder
-    prepare: Callable[[Image.Image], Pixels]
-    size_px: int
+    square: Square
 
 
 def catalog_sample(feed: Path, how: Preparation, *, pictures: int = MEASURED, default_currency: str = "") -> Sample:
@@ -158,7 +157,7 @@ def catalog_sample(feed: Path, how: Preparation, *, pictures: int = MEASURED, de
     ready = list(_different(products, how, str(feed.parent.resolve()), wanted))
     # a small catalog keeps two thirds of its pictures for the measuring
     share = min(CALIBRATED, max(len(ready) // 3, len(ready) - pictures))
-    stacked = _stacked(ready, how.size_px)
+    stacked = _stacked(ready, how.square.size_px)
     return Sample(stacked[share:], stacked[:share], tuple(texts), f"the feed {feed.name}", is_catalog=True)
 
 
@@ -203,10 +202,9 @@ def _different(products: Sequence[CatalogProduct], how: Preparation, root: str, 
     def ready(ref: str) -> tuple[str, Pixels] | None:
         try:
             fetched = how.source.fetch(ref, root)
-            decoded = how.decoder.picture(fetched.data, min_side_px=how.size_px)
+            return fetched.sha256, how.decoder.square(fetched.data, how.square).pixels
         except ImageError:
             return None
-        return fetched.sha256, how.prepare(decoded.image)
 
     with ThreadPoolExecutor(4, thread_name_prefix="sample") as threads:
         for start in range(0, len(refs), _FETCHED_AT_ONCE):

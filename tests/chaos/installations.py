@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -20,14 +19,6 @@ from tests.processes import free_port, indexer_processes, program_environment, r
 from tests.redis_server import RedisServer
 
 _TIMEOUT_S = 120.0
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    """Returns when it holds."""
-    deadline_s = time.monotonic() + _TIMEOUT_S
-    while not condition():
-        assert time.monotonic() < deadline_s, what
-        time.sleep(0.05)
 
 
 class Installation(Protocol):

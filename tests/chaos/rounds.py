@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,8 @@ import httpx
 
 from tests.chaos.changes import KEY, changing, draw_pictures
 from tests.chaos.expected import Expected, Offer
-from tests.chaos.installations import Installation, wait_until
+from tests.chaos.installations import Installation
+from tests.fleet import wait_for
 from tests.pictures import DrawnCatalog, catalog_row, write_feed
 
 _LONGEST_S = 1.5
@@ -77,11 +78,17 @@ class Chaos:
         write_feed(self.catalog.feed, rows)
 
     def _wait_for_api(self) -> None:
-        wait_until(lambda: self._status_of("/readyz") == 200, f"the API to be ready\n{self.shop.logs()}")
+        self._wait_for(lambda: self._status_of("/readyz") == 200, "the API to be ready")
+
+    def _wait_for(self, condition: Callable[[], bool], what: str) -> None:
+        try:
+            wait_for(condition, what, every_s=0.05)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.shop.logs()}") from None
 
     def _check(self, number: int) -> None:
         """Acknowledged is found, deleted is gone, each product once, counts exact."""
-        wait_until(self._is_current, "events to be applied\n" + self.shop.logs())
+        self._wait_for(self._is_current, "events to be applied")
         deadline_s = time.monotonic() + _HOLDS_WITHIN_S
         while problems := self._problems(number):
             # readers see within a moment what was published

@@ -16,7 +16,7 @@ from benchmarks.hostile_http import ROUTES, attack, memory_mb
 from indexer.embedding.port import Embedder
 from tests.fuzzing.corpus import inputs
 from tests.hostile_shop import MAX_BYTES, HostileShop, hostile_shop
-from tests.pictures import drawn_picture, encoded
+from tests.pictures import declared_png, drawn_picture, encoded
 
 CLIENTS = 8
 MAX_PIXELS = 2_000_000
@@ -27,13 +27,6 @@ def shop(tmp_path_factory: pytest.TempPathFactory, tiny_embedder: Embedder) -> I
     folder = tmp_path_factory.mktemp("shop")
     with hostile_shop(folder, tiny_embedder, image_max_pixels=MAX_PIXELS, query_queue=64) as opened:
         yield opened
-
-
-def declared_png(width: int, height: int) -> bytes:
-    """A PNG of a few bytes whose header promises so many pixels."""
-    chunk = struct.pack(">4sIIBBBBB", b"IHDR", width, height, 8, 2, 0, 0, 0)
-    header = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
-    return header + struct.pack(">I4s", 0, b"IDAT")
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 
 import httpx
@@ -195,20 +194,17 @@ def test_figures_need_the_key_where_there_is_one(watched: Watched) -> None:
 
 def test_one_trace_joins_request_broker_worker_and_store(watched: Watched) -> None:
     spans = watched.collector.trace(TRACE_ID)  # the one that the client began
-    by_id = {span.span_id: span for span in spans}
-    with suppress(StopIteration):  # told by the next assertion
-        written = next(span for span in spans if (span.service, span.name) == ("vitrine-worker", "index.write"))
-        assert _ancestors(written, by_id) == [
-            ("vitrine-worker", "events.apply"),
-            ("vitrine-worker", "vitrine.apply_events"),
-            ("vitrine-api", "send vitrine.apply_events"),
-            ("vitrine-api", "PUT /v1/products/{product_id:path}"),
-        ]
-        request = next(span for span in spans if span.name.startswith("PUT"))
-        assert request.parent_id == "00f067aa0ba902b7"
-        assert request.attributes["http.response.status_code"] == "202"
-        return
-    raise AssertionError([(span.service, span.name) for span in spans])
+    written = next((span for span in spans if (span.service, span.name) == ("vitrine-worker", "index.write")), None)
+    assert written is not None, [(span.service, span.name) for span in spans]
+    assert _ancestors(written, {span.span_id: span for span in spans}) == [
+        ("vitrine-worker", "events.apply"),
+        ("vitrine-worker", "vitrine.apply_events"),
+        ("vitrine-api", "send vitrine.apply_events"),
+        ("vitrine-api", "PUT /v1/products/{product_id:path}"),
+    ]
+    request = next(span for span in spans if span.name.startswith("PUT"))
+    assert request.parent_id == "00f067aa0ba902b7"
+    assert request.attributes["http.response.status_code"] == "202"
 
 
 def test_queries_are_traced_to_the_model_and_the_store(watched: Watched) -> None:

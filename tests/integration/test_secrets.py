@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from indexer.telemetry.secrets import KEY_PATTERN
 from search_api.access import Scope
 from search_api.keys.commands import main as keys_main
 from search_api.keys.records import new_key
+from tests.forked import ForkedProgram
 from tests.processes import REPOSITORY, free_port, program_environment, run_program
 
 ADMIN = "known-admin-secret-1"
@@ -50,48 +50,44 @@ def test_a_run_with_known_secrets_leaves_them_nowhere(tmp_path: Path, capsys: py
     folder = tmp_path / "data"
     key = made_key(folder, capsys, *Scope)
     wrong = new_key()
-    flags = ["--model", str(tmp_path / "no-model"), "--data-dir", str(folder), "--open-search", "false"]
-    settings = {"VITRINE_LOG_FORMAT": "text"} | SECRETS
-    port = free_port()
+    port, log = free_port(), tmp_path / "log"
+    flags = ["--port", str(port), "--model", "demo", "--data-dir", str(folder), "--open-search", "false"]
+    environment = program_environment() | {"VITRINE_LOG_FORMAT": "text"} | SECRETS
     answers = []
-    with (tmp_path / "log").open("wb") as log:
-        command = [sys.executable, "-m", "search_api", "--port", str(port), "--model", "demo", *flags[2:]]
-        server = subprocess.Popen(
-            command, cwd=REPOSITORY, env=program_environment() | settings, stdout=log, stderr=subprocess.STDOUT
-        )
-        try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60) as client:
-                deadline_s = time.monotonic() + _TIMEOUT_S
-                while True:
-                    try:
-                        client.get("/healthz")
-                        break
-                    except httpx.TransportError:
-                        assert server.poll() is None, (tmp_path / "log").read_text()
-                        assert time.monotonic() < deadline_s
-                        time.sleep(0.1)
-                for sent in (key, wrong, ADMIN, f"{ADMIN}x"):
-                    headers = {"X-API-Key": sent}
-                    for method, path in (
-                        ("GET", "/v1/products/p1"),
-                        ("GET", "/v1/index-runs/none"),
-                        ("GET", "/v1/serving-status"),
-                        ("GET", "/metrics"),
-                        ("GET", "/openapi.json"),
-                        ("POST", "/v1/session"),
-                        ("POST", "/v1/search"),
-                        ("POST", "/v1/index-runs/none/retry"),
-                        ("DELETE", "/v1/products/p1"),
-                        ("GET", f"/v1/products/{key}?key={key}"),  # by mistake, in the address
-                        ("GET", f"/nowhere/{key}"),
-                    ):
-                        answer = client.request(method, path, headers=headers)
-                        if key not in path:  # who sends it there is shown it
-                            answers.append(f"{answer.headers} {answer.text}")
-        finally:
-            server.terminate()
-            server.wait(60)
-    written = (tmp_path / "log").read_text("utf-8")
+    server = ForkedProgram("search_api", flags, environment, output=log, errors=log)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60) as client:
+            deadline_s = time.monotonic() + _TIMEOUT_S
+            while True:
+                try:
+                    client.get("/healthz")
+                    break
+                except httpx.TransportError:
+                    assert server.poll() is None, log.read_text()
+                    assert time.monotonic() < deadline_s
+                    time.sleep(0.1)
+            for sent in (key, wrong, ADMIN, f"{ADMIN}x"):
+                headers = {"X-API-Key": sent}
+                for method, path in (
+                    ("GET", "/v1/products/p1"),
+                    ("GET", "/v1/index-runs/none"),
+                    ("GET", "/v1/serving-status"),
+                    ("GET", "/metrics"),
+                    ("GET", "/openapi.json"),
+                    ("POST", "/v1/session"),
+                    ("POST", "/v1/search"),
+                    ("POST", "/v1/index-runs/none/retry"),
+                    ("DELETE", "/v1/products/p1"),
+                    ("GET", f"/v1/products/{key}?key={key}"),  # by mistake, in the address
+                    ("GET", f"/nowhere/{key}"),
+                ):
+                    answer = client.request(method, path, headers=headers)
+                    if key not in path:  # who sends it there is shown it
+                        answers.append(f"{answer.headers} {answer.text}")
+    finally:
+        server.terminate()
+        server.wait(60)
+    written = log.read_text("utf-8")
     assert "/v1/products/vitrine_" in written  # the access log is there, without the secret
     assert leaks(written, key, wrong) == []
     assert leaks("".join(answers), key, wrong) == []

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from indexer.backup.make import disk_bytes, make_backup
+from indexer.backup.copying import disk_bytes
+from indexer.backup.make import make_backup
 from indexer.backup.manifest import DATA, MANIFEST, Manifest, read_manifest
 from indexer.backup.progress import BytesProgress, nobody_listens
 from indexer.backup.restore import RESTORING, check_backup, restore_backup

@@ -12,6 +12,7 @@ from indexer.errors import FeedUnreadable
 from indexer.images.decoder import InProcessDecoder
 from indexer.images.limits import ImageLimits
 from indexer.images.source import LocalImages
+from indexer.images.squares import Square
 from indexer.precision.records import SpaceRecords
 from indexer.precision.samples import CALIBRATED, QUERY_TEXTS, Preparation, Sample, catalog_sample, drawn_sample
 from tests.pictures import catalog_row, draw_catalog, drawn_picture, encoded, write_feed
@@ -22,7 +23,7 @@ SIDE = 16
 def preparation() -> Preparation:
     limits = ImageLimits()
     source, decoder = LocalImages(limits), InProcessDecoder(limits)
-    return Preparation(source, decoder, lambda image: np.asarray(image.resize((SIDE, SIDE))), SIDE)
+    return Preparation(source, decoder, Square(SIDE, "squash", "bicubic"))
 
 
 def test_pictures_are_shared_out_and_none_is_in_both_parts(tmp_path: Path) -> None:
