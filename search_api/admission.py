@@ -12,6 +12,7 @@ budgets are (B. Beyer et al., "The Site Reliability Workbook", 2018, chapter 5).
 
 from __future__ import annotations
 
+import enum
 import math
 import time
 from collections.abc import Callable
@@ -20,11 +21,12 @@ from dataclasses import dataclass
 _LASTING_S = 0.25
 """Of a queue, from which on it is no burst; or so many times what a query takes alone, if that is longer."""
 _LASTING_TIMES = 5
-_SUDDEN = (0.2, 8, 1.4)
-_STEADY = (3.0, 40, 1.0)
-"""Seconds over which the load is looked at, how many queries' time that is at least, and the load that is too much: 1
-is the capacity. In simulations of chance arrivals at 0.8 of the capacity, up to 3 % are refused; at twice the capacity,
-what is let in takes twice what one takes alone, after a second or so in which that is noticed."""
+_SUDDEN = (0.3, 12, 1.6)
+_STEADY = (3.0, 40, 1.3)
+"""Seconds over which the load is looked at, how many queries' time that is at least, and how many may come for each
+that is answered. Of clients who ask anew when they are answered as many come as are answered, however many they are,
+and their queue does not grow: in simulations they are let in, as are arrivals by chance at 0.8 of the capacity. At
+twice the capacity what is let in takes twice what one takes alone, after a second or so in which that is noticed."""
 _REMEMBERED_S = 1.0
 _SMOOTHING_DOWN, _SMOOTHING_UP = 0.5, 0.02
 """Of what a query takes alone: something else on the machine can only make that longer, and is no new norm at once."""
@@ -54,8 +56,22 @@ class Ticket:
     entered_s: float
 
 
+class Ending(enum.Enum):
+    """How a query left.
+
+    Attributes:
+        ANSWERED: by the model.
+        GIVEN_UP: nobody waits for it any more, or it failed.
+        REFUSED: there was nothing in it for the model, as in a damaged picture: no load came with it.
+    """
+
+    ANSWERED = enum.auto()
+    GIVEN_UP = enum.auto()
+    REFUSED = enum.auto()
+
+
 class _Load:
-    """What comes against what can be answered.
+    """What comes against what leaves.
 
     Args:
         span: see ``_SUDDEN``.
@@ -63,20 +79,28 @@ class _Load:
 
     def __init__(self, span: tuple[float, int, float]) -> None:
         self._least_s, self._queries, self._most = span
-        self._count = 0.0
+        self._came = self._left = 0.0
         self._last_s = -math.inf
 
-    def one_more(self, now_s: float, each_s: float) -> bool:
-        """Whether it is too much with the query that comes now.
+    def count(self, now_s: float, each_s: float, *, came: int = 0, left: int = 0) -> None:
+        """Takes note of queries.
 
         Args:
             now_s: on the monotonic clock.
             each_s: what each query takes of the lane's time.
+            came: of them, let in or not.
+            left: of them, and need nothing more.
         """
         over_s = max(self._least_s, self._queries * each_s)
-        self._count = self._count * math.exp((self._last_s - now_s) / over_s) + 1
+        kept = math.exp((self._last_s - now_s) / over_s)
+        self._came = self._came * kept + came
+        self._left = self._left * kept + left
         self._last_s = now_s
-        return self._count / over_s * each_s > self._most
+
+    @property
+    def is_too_much(self) -> bool:
+        """Whether more came than left, by more than bursts and chance make it."""
+        return self._came > self._most * (self._left + 1)
 
 
 class Admission:
@@ -110,13 +134,12 @@ class Admission:
     def enter(self) -> Ticket | None:
         """Lets a query in, if there is a place for it."""
         now_s = self._clock_s()
-        each_s = self._each_s
-        too_much = [load.one_more(now_s, each_s) for load in self._loads]
-        overloaded = any(too_much)
+        self._count(now_s, came=1)
+        overloaded = any(load.is_too_much for load in self._loads)
         rested = self._under_way == 0 and now_s - self._counted_from_s > self._lasting_s()
         if rested or (self._under_way < 2 and not overloaded):
             self._crowded_since_s = math.inf
-        if self._under_way >= self._limits.places or (overloaded and self._takes_too_long(now_s)):
+        if self._under_way >= self._limits.places or (overloaded and self._waits_too_long(now_s)):
             return None
         if self._under_way == 0:
             self._counted_from_s = now_s
@@ -127,11 +150,13 @@ class Admission:
         self._under_way += 1
         return ticket
 
-    def leave(self, ticket: Ticket, *, answered: bool) -> None:
-        """A query is done, or was given up."""
+    def leave(self, ticket: Ticket, ending: Ending) -> None:
+        """A query is done with."""
         now_s = self._clock_s()
         self._under_way -= 1
-        if not answered:
+        if ending is not Ending.GIVEN_UP:
+            self._count(now_s, left=1)
+        if ending is not Ending.ANSWERED:
             return
         if ticket is self._lone:
             self._learn_alone(now_s - ticket.entered_s)
@@ -141,10 +166,16 @@ class Admission:
         self._left = kept * self._left + 1
         self._counted_from_s = now_s
 
-    def _takes_too_long(self, now_s: float) -> bool:
+    def _count(self, now_s: float, *, came: int = 0, left: int = 0) -> None:
+        for load in self._loads:
+            load.count(now_s, self._each_s, came=came, left=left)
+
+    def _waits_too_long(self, now_s: float) -> bool:
         if not self._limits.slowdown or not self._alone_s or now_s - self._crowded_since_s < self._lasting_s():
             return False
-        return self.expected_s() > self._limits.slowdown * self._alone_s
+        # on a machine that is slower now than it was, nobody is there sooner for it: whoever need not wait is let in
+        usual_s = max(self._alone_s, self._each_s)
+        return self._under_way > 0 and self.expected_s() > self._limits.slowdown * usual_s
 
     def _learn_alone(self, took_s: float) -> None:
         smoothing = _SMOOTHING_DOWN if took_s < self._alone_s else _SMOOTHING_UP

@@ -14,11 +14,11 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from indexer.embedding.port import padded_size
-from indexer.errors import ModelFailed, Overloaded, VitrineError
+from indexer.errors import ImageError, ModelFailed, Overloaded, VitrineError
 from indexer.points import Vectors
 from indexer.telemetry import metrics
 from indexer.telemetry.counting import model_pass
-from search_api.admission import Admission, AdmissionLimits
+from search_api.admission import Admission, AdmissionLimits, Ending
 from search_api.model_health import ModelHealth
 
 Item = TypeVar("Item")
@@ -128,13 +128,16 @@ class Lane(Generic[Item]):
                 metrics.MODEL_REFUSED.labels(self.name).inc()
                 under_way = self._admission.under_way
                 raise Overloaded(f"{under_way} queries already wait for the model.", retry_after_s=self.wait_s())
-        answered = False
+        ending = Ending.GIVEN_UP
         try:
             yield
-            answered = True
+            ending = Ending.ANSWERED
+        except ImageError:
+            ending = Ending.REFUSED
+            raise
         finally:
             with self._ready:
-                self._admission.leave(ticket, answered=answered)
+                self._admission.leave(ticket, ending)
 
     def append(self, item: Item) -> Future[Vectors]:
         """Puts a query at the end of the lane."""

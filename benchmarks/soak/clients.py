@@ -17,6 +17,8 @@ _ANSWER_S = 30.0
 _MOST_TOLD = 20
 _IDLE_S = 3.0
 """After which a connection is not used again: the server may be about to close it."""
+_BEGIN_S = 3.0
+"""Over which clients begin, one after the other, as people do; a tenth of all the time, if that is less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +211,8 @@ async def _clients(plan: Plan, questions: Questions) -> Seen:
     seen = Seen()
     start_s = time.perf_counter()
 
-    async def client() -> None:
+    async def client(number: int) -> None:
+        await asyncio.sleep(min(_BEGIN_S, plan.seconds / 10) * number / plan.clients)
         connection = Connection(plan.url)
         while time.perf_counter() - start_s < plan.seconds:
             question = questions.of(plan.kind) if plan.kind else questions.draw()
@@ -218,7 +221,7 @@ async def _clients(plan: Plan, questions: Questions) -> Seen:
                 await asyncio.sleep(float(answer.retry_after) if plan.patient else 0.05)
         await connection.close()
 
-    await asyncio.gather(*(client() for _ in range(plan.clients)))
+    await asyncio.gather(*map(client, range(plan.clients)))
     seen.wall_s = time.perf_counter() - start_s
     return seen
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import heapq
 import random
 
 import pytest
 
-from search_api.admission import Admission, AdmissionLimits, Ticket
+from search_api.admission import Admission, AdmissionLimits, Ending, Ticket
 
 ALONE_S = 0.010
 
@@ -34,7 +35,7 @@ class Lane:
         if self.inside:
             ticket = self.inside.pop(0)
             self.took_s.append(self.now_s - ticket.entered_s)
-            self.admission.leave(ticket, answered=True)
+            self.admission.leave(ticket, Ending.ANSWERED)
 
     def some_alone(self) -> None:
         for _ in range(20):
@@ -136,6 +137,60 @@ def test_chance_is_no_overload(alone_s: float) -> None:
     assert sum(took_s > 3 * alone_s for took_s in took) <= 0.01 * len(took)
 
 
+@pytest.mark.parametrize(("clients", "alone_s"), [(32, 0.01), (8, 0.06), (8, 0.2)])
+def test_clients_who_wait_for_their_answers_are_let_in(clients: int, alone_s: float) -> None:
+    """However long they keep the lane busy: their queue does not grow."""
+    chance = random.Random(2)
+    lane = Lane(slowdown=2.5)
+    lane.some_alone()
+    begin_s = max(3, 40 * alone_s)  # all at once they are a surge, which nobody can tell from more to come
+    asking = [(lane.now_s + chance.uniform(0, begin_s), client) for client in range(clients)]
+    heapq.heapify(asking)
+    for _ in range(3000):
+        done_s = lane.now_s + alone_s * chance.uniform(0.5, 1.5) if lane.inside else asking[0][0]
+        while asking and asking[0][0] <= done_s:
+            lane.now_s = max(lane.now_s, heapq.heappop(asking)[0])
+            lane.come()
+        if lane.now_s < done_s:
+            lane.work(done_s - lane.now_s)
+            heapq.heappush(asking, (lane.now_s + chance.uniform(0, 0.02), 0))
+    assert lane.refused == 0
+    assert len(lane.took_s) > 2000
+
+
+def test_who_finds_nobody_is_let_in_whatever_came_before() -> None:
+    lane = Lane(slowdown=2.5)
+    lane.some_alone()
+    for _ in range(300):  # too much, on a machine that has slowed down
+        for _ in range(4):
+            lane.come()
+        lane.work(4 * ALONE_S)
+    assert lane.refused > 500
+    while lane.inside:
+        lane.work(4 * ALONE_S)
+    refused = lane.refused
+    for _ in range(100):
+        lane.come()
+        lane.work(ALONE_S / 20)
+    assert lane.refused == refused
+
+
+def test_what_is_refused_for_itself_is_no_load() -> None:
+    """Damaged pictures, one after the other: photos in between are let in."""
+    lane = Lane(slowdown=2.5)
+    lane.some_alone()
+    for _ in range(2000):
+        for _ in range(3):
+            ticket = lane.admission.enter()
+            assert ticket is not None
+            lane.now_s += ALONE_S / 10
+            lane.admission.leave(ticket, Ending.REFUSED)
+        lane.come()
+        lane.come() if len(lane.inside) < 4 else None
+        lane.work(0.7 * ALONE_S)
+    assert lane.refused == 0
+
+
 def _by_chance(load: float, alone_s: float, *, seconds: float) -> tuple[float, list[float]]:
     """Share that is refused, and seconds of those who are not, after some time with little to do."""
     chance = random.Random(1)
@@ -177,6 +232,6 @@ def test_who_gives_up_teaches_nothing() -> None:
     ticket = lane.admission.enter()
     assert ticket is not None
     lane.now_s += 30
-    lane.admission.leave(ticket, answered=False)
+    lane.admission.leave(ticket, Ending.GIVEN_UP)
     assert lane.admission.under_way == 0
     assert lane.admission.expected_s() == before
