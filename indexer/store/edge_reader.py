@@ -12,6 +12,7 @@ from uuid import UUID
 import numpy as np
 
 from indexer.errors import StoreDamaged, StoreUnavailable, VitrineError
+from indexer.freed_memory import give_back
 from indexer.points import StoredPoint, Vectors
 from indexer.store.edge_questions import ShardQuestions
 from indexer.store.edge_shard import EdgeShard
@@ -41,6 +42,11 @@ class _OpenGeneration:
     pointer: bytes
     queries: int = 0
     retired: bool = False
+
+    def close(self) -> None:
+        """Releases its files and its memory."""
+        self.questions.close()
+        give_back()
 
 
 class EdgeCollectionReader(ShardQuestions):
@@ -186,7 +192,7 @@ class EdgeReader:
             if before is not None:
                 before.retired = True
         if before is not None and unused:
-            before.questions.close()
+            before.close()
 
     @contextmanager
     def _generation(self) -> Iterator[ShardQuestions]:
@@ -204,7 +210,7 @@ class EdgeReader:
                 generation.queries -= 1
                 last_one_out = generation.retired and generation.queries == 0
             if last_one_out:
-                generation.questions.close()
+                generation.close()
 
     def _open_current(self, pointer: bytes) -> _OpenGeneration:
         # a generation can be pruned between reading the pointer and opening the shard, if two runs end close together
