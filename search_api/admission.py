@@ -87,7 +87,7 @@ class _Load:
 
         Args:
             now_s: on the monotonic clock.
-            each_s: what each query takes of the lane's time.
+            each_s: see ``_Pace``.
             came: of them, let in or not.
             left: of them, and need nothing more.
         """
@@ -103,24 +103,84 @@ class _Load:
         return self._came > self._most * (self._left + 1)
 
 
+class _Pace:
+    """What each query takes while they are answered without a break, over the last second or so."""
+
+    def __init__(self) -> None:
+        self.counted_from_s = 0.0
+        self._busy_s = self._answered = 0.0
+
+    def answered(self, now_s: float) -> None:
+        """One more is; time counts from the last one on, or from when the first came."""
+        since_s = now_s - self.counted_from_s
+        kept = math.exp(-since_s / _REMEMBERED_S)
+        self._busy_s = kept * self._busy_s + since_s
+        self._answered = kept * self._answered + 1
+        self.counted_from_s = now_s
+
+    @property
+    def each_s(self) -> float:
+        """0 while that is not known."""
+        return self._busy_s / self._answered if self._answered else 0.0
+
+
+class Traffic:
+    """What comes to a model and what leaves it, in all of its lanes: clients who turn from one lane to another are no
+    more of them."""
+
+    def __init__(self) -> None:
+        self._loads = (_Load(_SUDDEN), _Load(_STEADY))
+        self._pace = _Pace()
+        self._under_way = 0
+
+    @property
+    def is_too_much(self) -> bool:
+        """Whether more comes than can be answered."""
+        return any(load.is_too_much for load in self._loads)
+
+    def came(self, now_s: float) -> None:
+        """A query did, whether it is let in or not."""
+        self._count(now_s, came=1)
+
+    def entered(self, now_s: float) -> None:
+        """It is let in."""
+        if self._under_way == 0:
+            self._pace.counted_from_s = now_s
+        self._under_way += 1
+
+    def left(self, now_s: float, ending: Ending) -> None:
+        """One of those who were let in did."""
+        self._under_way -= 1
+        if ending is not Ending.GIVEN_UP:
+            self._count(now_s, left=1)
+        if ending is Ending.ANSWERED:
+            self._pace.answered(now_s)
+
+    def _count(self, now_s: float, *, came: int = 0, left: int = 0) -> None:
+        for load in self._loads:
+            load.count(now_s, self._pace.each_s, came=came, left=left)
+
+
 class Admission:
-    """The account of one lane; its caller sees to it that one thread at a time uses it.
+    """The account of one lane; its caller sees to it that one thread at a time uses those of a model.
 
     Args:
         limits: see there.
+        traffic: of the model, which its other lanes have, too.
         clock_s: monotonic.
     """
 
-    def __init__(self, limits: AdmissionLimits, clock_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, limits: AdmissionLimits, traffic: Traffic, clock_s: Callable[[], float] = time.monotonic
+    ) -> None:
         self._limits = limits
+        self._traffic = traffic
         self._clock_s = clock_s
         self._under_way = 0
         self._lone: Ticket | None = None  # of whoever found nobody there, until another comes
         self._crowded_since_s = math.inf
-        self._loads = (_Load(_SUDDEN), _Load(_STEADY))
         self._alone_s = 0.0
-        self._counted_from_s = 0.0
-        self._busy_s = self._left = 0.0
+        self._pace = _Pace()
 
     @property
     def under_way(self) -> int:
@@ -129,22 +189,23 @@ class Admission:
 
     def expected_s(self) -> float:
         """Seconds that a query probably takes that comes in now; 0 while that is not known."""
-        return (self._under_way + 1) * self._each_s
+        return (self._under_way + 1) * self._pace.each_s
 
     def enter(self) -> Ticket | None:
         """Lets a query in, if there is a place for it."""
         now_s = self._clock_s()
-        self._count(now_s, came=1)
-        overloaded = any(load.is_too_much for load in self._loads)
-        rested = self._under_way == 0 and now_s - self._counted_from_s > self._lasting_s()
+        self._traffic.came(now_s)
+        overloaded = self._traffic.is_too_much
+        rested = self._under_way == 0 and now_s - self._pace.counted_from_s > self._lasting_s()
         if rested or (self._under_way < 2 and not overloaded):
             self._crowded_since_s = math.inf
         if self._under_way >= self._limits.places or (overloaded and self._waits_too_long(now_s)):
             return None
         if self._under_way == 0:
-            self._counted_from_s = now_s
+            self._pace.counted_from_s = now_s
         if self._under_way == 1:
             self._crowded_since_s = min(self._crowded_since_s, now_s)
+        self._traffic.entered(now_s)
         ticket = Ticket(now_s)
         self._lone = ticket if self._under_way == 0 else None
         self._under_way += 1
@@ -154,27 +215,17 @@ class Admission:
         """A query is done with."""
         now_s = self._clock_s()
         self._under_way -= 1
-        if ending is not Ending.GIVEN_UP:
-            self._count(now_s, left=1)
-        if ending is not Ending.ANSWERED:
-            return
-        if ticket is self._lone:
-            self._learn_alone(now_s - ticket.entered_s)
-        since_s = now_s - self._counted_from_s
-        kept = math.exp(-since_s / _REMEMBERED_S)
-        self._busy_s = kept * self._busy_s + since_s
-        self._left = kept * self._left + 1
-        self._counted_from_s = now_s
-
-    def _count(self, now_s: float, *, came: int = 0, left: int = 0) -> None:
-        for load in self._loads:
-            load.count(now_s, self._each_s, came=came, left=left)
+        self._traffic.left(now_s, ending)
+        if ending is Ending.ANSWERED:
+            if ticket is self._lone:
+                self._learn_alone(now_s - ticket.entered_s)
+            self._pace.answered(now_s)
 
     def _waits_too_long(self, now_s: float) -> bool:
         if not self._limits.slowdown or not self._alone_s or now_s - self._crowded_since_s < self._lasting_s():
             return False
         # on a machine that is slower now than it was, nobody is there sooner for it: whoever need not wait is let in
-        usual_s = max(self._alone_s, self._each_s)
+        usual_s = max(self._alone_s, self._pace.each_s)
         return self._under_way > 0 and self.expected_s() > self._limits.slowdown * usual_s
 
     def _learn_alone(self, took_s: float) -> None:
@@ -183,8 +234,3 @@ class Admission:
 
     def _lasting_s(self) -> float:
         return max(_LASTING_S, _LASTING_TIMES * self._alone_s)
-
-    @property
-    def _each_s(self) -> float:
-        """What a query takes of the lane's time while it works without a break; 0 while that is not known."""
-        return self._busy_s / self._left if self._left else 0.0

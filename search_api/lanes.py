@@ -18,7 +18,7 @@ from indexer.errors import ImageError, ModelFailed, Overloaded, VitrineError
 from indexer.points import Vectors
 from indexer.telemetry import metrics
 from indexer.telemetry.counting import model_pass
-from search_api.admission import Admission, AdmissionLimits, Ending
+from search_api.admission import Admission, AdmissionLimits, Ending, Traffic
 from search_api.model_health import ModelHealth
 
 Item = TypeVar("Item")
@@ -89,6 +89,7 @@ class Lane(Generic[Item]):
         name: of the kind, for the account of the model's health.
         embed: a batch through the model: float32 (B, D), a row for each.
         limits: see there.
+        traffic: of all lanes.
         health: hears how passes end.
         ready: guards the queues of all lanes, and is told of what comes.
     """
@@ -98,6 +99,7 @@ class Lane(Generic[Item]):
         name: str,
         embed: Callable[[Sequence[Item]], Vectors],
         limits: BatchLimits,
+        traffic: Traffic,
         health: ModelHealth,
         ready: threading.Condition,
     ) -> None:
@@ -109,7 +111,7 @@ class Lane(Generic[Item]):
         self._waiting: deque[Waiting[Item]] = deque()
         # parts of a batch that failed: each goes through the model by itself, before what came later
         self._parts: deque[Sequence[Waiting[Item]]] = deque()
-        self._admission = Admission(AdmissionLimits(limits.places, limits.slowdown))
+        self._admission = Admission(AdmissionLimits(limits.places, limits.slowdown), traffic)
         self._answered = self._passes = self._failed = self._refused = 0
         self._item_s = _FIRST_ITEM_S
         self._waited = metrics.QUERY_STAGE_SECONDS.labels(f"wait_{name}")

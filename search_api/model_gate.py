@@ -17,6 +17,7 @@ from indexer.embedding.patches import PatchTower
 from indexer.embedding.port import PROBE_TEXT, Embedder, Pixels, probe_pixels
 from indexer.errors import ModelFailed, ModelLoading, Overloaded, VitrineError
 from indexer.points import Vectors
+from search_api.admission import Traffic
 from search_api.lanes import BatchLimits, Item, Lane, LaneBacklog, LaneFigures
 from search_api.model_health import ModelHealth
 
@@ -66,9 +67,10 @@ class ModelGate:
         self._thread = threading.Thread(target=self._work, name="model")
         self._ready = threading.Condition()
         self._health = ModelHealth()
-        self._images: Lane[Pixels] = Lane("images", self._embed_images, limits, self._health, self._ready)
-        self._texts: Lane[str] = Lane("texts", self._embed_texts, limits, self._health, self._ready)
-        self._looks: Lane[Look] = Lane("looks", _looked, replace(limits, largest=1), self._health, self._ready)
+        traffic = Traffic()
+        self._images: Lane[Pixels] = Lane("images", self._embed_images, limits, traffic, self._health, self._ready)
+        self._texts: Lane[str] = Lane("texts", self._embed_texts, limits, traffic, self._health, self._ready)
+        self._looks: Lane[Look] = Lane("looks", _looked, replace(limits, largest=1), traffic, self._health, self._ready)
         self._patch_tower: PatchTower | None = None
         self._opening_patches = threading.Lock()
         self._embedder: Embedder | None = None

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from search_api.admission import Admission, AdmissionLimits, Ending, Ticket
+from search_api.admission import Admission, AdmissionLimits, Ending, Ticket, Traffic
 
 ALONE_S = 0.010
 
@@ -17,7 +17,7 @@ class Lane:
 
     def __init__(self, slowdown: float, places: int = 64) -> None:
         self.now_s = 50.0
-        self.admission = Admission(AdmissionLimits(places, slowdown), lambda: self.now_s)
+        self.admission = Admission(AdmissionLimits(places, slowdown), Traffic(), lambda: self.now_s)
         self.inside: list[Ticket] = []
         self.refused = 0
         self.took_s: list[float] = []
@@ -156,6 +156,32 @@ def test_clients_who_wait_for_their_answers_are_let_in(clients: int, alone_s: fl
             heapq.heappush(asking, (lane.now_s + chance.uniform(0, 0.02), 0))
     assert lane.refused == 0
     assert len(lane.took_s) > 2000
+
+
+def test_clients_who_turn_from_one_lane_to_the_other_are_no_more_of_them() -> None:
+    chance = random.Random(3)
+    now_s, traffic = 50.0, Traffic()
+    lanes = [Admission(AdmissionLimits(64, 2.5), traffic, lambda: now_s) for _ in range(2)]
+    waiting: list[list[Ticket]] = [[], []]
+    asking = [now_s + number / 10 for number in range(32)]
+    heapq.heapify(asking)
+    answered, busy_s, turn = 0, now_s, 0
+    while answered < 6000:
+        busy_s = max(busy_s, asking[0]) if not any(waiting) else busy_s
+        while asking and asking[0] <= busy_s:
+            now_s = max(now_s, heapq.heappop(asking))
+            lane = chance.randrange(2)
+            ticket = lanes[lane].enter()
+            assert ticket is not None
+            waiting[lane].append(ticket)
+        turn = 1 - turn if waiting[1 - turn] else turn
+        batch, waiting[turn] = waiting[turn][:8], waiting[turn][8:]
+        now_s = max(now_s, busy_s)
+        for ticket in batch:
+            lanes[turn].leave(ticket, Ending.ANSWERED)
+            answered += 1
+            heapq.heappush(asking, now_s + chance.uniform(0, 0.005))
+        busy_s = now_s + ALONE_S * max(1, len(waiting[turn][:8])) * chance.uniform(0.5, 1.5)
 
 
 def test_who_finds_nobody_is_let_in_whatever_came_before() -> None:
