@@ -18,10 +18,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-_LASTING_S = 0.12
+_LASTING_S = 0.08
 """Of a queue, from which on it is no burst; or so many times what a query takes alone, if that is longer."""
 _LASTING_TIMES = 5
-_SUDDEN = (0.25, 10, 1.6)
+_SUDDEN = (0.2, 12, 1.4)
 _STEADY = (3.0, 40, 1.3)
 """Seconds over which the load is looked at, how many queries' time that is at least, and how many may come for each
 that is answered. Of clients who ask anew when they are answered as many come as are answered, however many they are,

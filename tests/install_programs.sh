@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Puts in place what some tests drive: Chromium (the page), redis-server (workers) and openssl (certificates). Where that is
-# not possible these tests skip themselves and say so.
+# Puts in place what some tests drive: Chromium (the page), redis-server (workers), openssl (certificates) and libfaketime
+# (clocks that jump). Where that is not possible these tests skip themselves and say so.
 set -u
 
 present() {
@@ -14,6 +14,7 @@ wanted=()
 present chromium chromium-browser google-chrome || wanted+=(chromium)
 present redis-server || wanted+=(redis-server)
 present openssl || wanted+=(openssl)
+present faketime || wanted+=(faketime)
 [ ${#wanted[@]} = 0 ] && exit 0
 if [ "$(id -u)" = 0 ] && present apt-get; then
   echo "Installing for the tests: ${wanted[*]}."

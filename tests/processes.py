@@ -71,14 +71,20 @@ class RunningApi:
 
 
 @contextmanager
-def running_api(data_dir: Path, *flags: str, log: Path | None = None) -> Iterator[RunningApi]:
+def running_api(
+    data_dir: Path, *flags: str, log: Path | None = None, environment: Mapping[str, str] | None = None
+) -> Iterator[RunningApi]:
     """``python -m search_api`` on a free port, from ready until the end of the block; ``log``: keeps what it says."""
     port = free_port()
     command = [sys.executable, "-m", "search_api", "--data-dir", str(data_dir), "--port", str(port), *flags]
     # no pipe: nobody reads it, and a full one would stop the server
     with log.open("w+b") if log else TemporaryFile() as errors:
         process = subprocess.Popen(
-            command, cwd=REPOSITORY, env=program_environment(), stdout=subprocess.DEVNULL, stderr=errors
+            command,
+            cwd=REPOSITORY,
+            env=environment or program_environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
         )
         api = RunningApi(f"http://127.0.0.1:{port}", process, errors)
         try:

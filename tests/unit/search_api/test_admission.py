@@ -170,7 +170,7 @@ def test_clients_who_turn_from_one_lane_to_the_other_are_no_more_of_them() -> No
         busy_s = max(busy_s, asking[0]) if not any(waiting) else busy_s
         while asking and asking[0] <= busy_s:
             now_s = max(now_s, heapq.heappop(asking))
-            lane = chance.randrange(2)
+            lane = int(now_s) // 2 % 2 if chance.random() < 0.9 else chance.randrange(2)
             ticket = lanes[lane].enter()
             assert ticket is not None
             waiting[lane].append(ticket)
