@@ -21,12 +21,13 @@ from dataclasses import dataclass
 _LASTING_S = 0.08
 """Of a queue, from which on it is no burst; or so many times what a query takes alone, if that is longer."""
 _LASTING_TIMES = 5
-_SUDDEN = (0.2, 12, 1.4)
+_SUDDEN = (0.2, 12, 1.5)
 _STEADY = (3.0, 40, 1.3)
 """Seconds over which the load is looked at, how many queries' time that is at least, and how many may come for each
 that is answered. Of clients who ask anew when they are answered as many come as are answered, however many they are,
 and their queue does not grow: in simulations they are let in, as are arrivals by chance at 0.8 of the capacity. At
 twice the capacity what is let in takes twice what one takes alone, after a second or so in which that is noticed."""
+_BACK_TIMES, _LONGEST_BACK_S = 3, 30.0
 _REMEMBERED_S = 1.0
 _SMOOTHING_DOWN, _SMOOTHING_UP = 0.5, 0.02
 """Of what a query takes alone: something else on the machine can only make that longer, and is no new norm at once."""
@@ -102,6 +103,11 @@ class _Load:
         """Whether more came than left, by more than bursts and chance make it."""
         return self._came > self._most * (self._left + 1)
 
+    @property
+    def excess(self) -> float:
+        """How many more came than left."""
+        return max(0.0, self._came - self._left)
+
 
 class _Pace:
     """What each query takes while they are answered without a break, over the last second or so."""
@@ -129,7 +135,8 @@ class Traffic:
     more of them."""
 
     def __init__(self) -> None:
-        self._loads = (_Load(_SUDDEN), _Load(_STEADY))
+        self._steady = _Load(_STEADY)
+        self._loads = (_Load(_SUDDEN), self._steady)
         self._pace = _Pace()
         self._under_way = 0
 
@@ -137,6 +144,14 @@ class Traffic:
     def is_too_much(self) -> bool:
         """Whether more comes than can be answered."""
         return any(load.is_too_much for load in self._loads)
+
+    def back_s(self) -> float:
+        """Seconds after which those who are turned away had better come back; 0 while that is not known.
+
+        Some times what it takes to answer as many as came in vain lately: if they came back at the pace at which
+        they can be answered, there would be no room for anybody else, and the overload would never end.
+        """
+        return min(_LONGEST_BACK_S, _BACK_TIMES * self._steady.excess * self._pace.each_s)
 
     def came(self, now_s: float) -> None:
         """A query did, whether it is let in or not."""

@@ -106,6 +106,7 @@ class Lane(Generic[Item]):
         self.name = name
         self._embed = embed
         self._limits = limits
+        self._traffic = traffic
         self._health = health
         self._ready = ready
         self._waiting: deque[Waiting[Item]] = deque()
@@ -129,7 +130,8 @@ class Lane(Generic[Item]):
                 self._refused += 1
                 metrics.MODEL_REFUSED.labels(self.name).inc()
                 under_way = self._admission.under_way
-                raise Overloaded(f"{under_way} queries already wait for the model.", retry_after_s=self.wait_s())
+                back_s = max(self.wait_s(), round(self._traffic.back_s(), 3))
+                raise Overloaded(f"{under_way} queries already wait for the model.", retry_after_s=back_s)
         ending = Ending.GIVEN_UP
         try:
             yield

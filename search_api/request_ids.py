@@ -8,6 +8,7 @@ import secrets
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from indexer.telemetry.context import of_request
+from search_api.answer_headers import with_headers
 
 HEADER = "X-Request-ID"
 _ENCODED = HEADER.lower().encode("ascii")
@@ -36,9 +37,7 @@ class RequestIds:
         header = (_ENCODED, request_id.encode("ascii"))
 
         async def send_with_id(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message.get("headers", ()), header]}
-            await send(message)
+            await send(with_headers(message, [header]))
 
         with of_request(request_id):
             await self._app(scope, receive, send_with_id)

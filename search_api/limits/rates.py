@@ -14,6 +14,7 @@ from indexer.rate_limits.addresses import client_of
 from indexer.rate_limits.port import Rate, Taken, TokenBuckets
 from indexer.telemetry import metrics
 from search_api import access
+from search_api.answer_headers import with_headers
 from search_api.authentication import key_in
 from search_api.limits.refusals import Refusals
 from search_api.limits.weights import FREE, weight_of
@@ -79,7 +80,7 @@ class AddressLimits:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message = {**message, "headers": [*message.get("headers", ()), *standing.headers()]}
+                message = with_headers(message, standing.headers())
             await send(message)
 
         weight = weight_of(scope)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 import random
 
 import pytest
@@ -17,7 +18,8 @@ class Lane:
 
     def __init__(self, slowdown: float, places: int = 64) -> None:
         self.now_s = 50.0
-        self.admission = Admission(AdmissionLimits(places, slowdown), Traffic(), lambda: self.now_s)
+        self.traffic = Traffic()
+        self.admission = Admission(AdmissionLimits(places, slowdown), self.traffic, lambda: self.now_s)
         self.inside: list[Ticket] = []
         self.refused = 0
         self.took_s: list[float] = []
@@ -156,6 +158,31 @@ def test_clients_who_wait_for_their_answers_are_let_in(clients: int, alone_s: fl
             heapq.heappush(asking, (lane.now_s + chance.uniform(0, 0.02), 0))
     assert lane.refused == 0
     assert len(lane.took_s) > 2000
+
+
+def test_a_surge_of_clients_who_come_back_when_they_are_told_to_ends() -> None:
+    """Twice as many as can be answered at once: if each came back after a second, they would be refused forever."""
+    chance = random.Random(4)
+    lane = Lane(slowdown=2.5)
+    lane.some_alone()
+    asking = [lane.now_s + chance.uniform(0, 0.05) for _ in range(32)]
+    heapq.heapify(asking)
+    refused = 0
+    for number in range(4000):
+        done_s = lane.now_s + 0.03 * chance.uniform(0.5, 1.5) if lane.inside else asking[0]
+        while asking and asking[0] <= done_s:
+            lane.now_s = max(lane.now_s, heapq.heappop(asking))
+            before = lane.refused
+            lane.come()
+            if lane.refused > before:
+                heapq.heappush(asking, lane.now_s + max(1, math.ceil(lane.traffic.back_s())))
+        if lane.now_s < done_s:
+            lane.work(done_s - lane.now_s)
+            heapq.heappush(asking, lane.now_s + chance.uniform(0, 0.02))
+        if number == 2000:
+            refused = lane.refused
+    assert 0 < refused < 300
+    assert lane.refused == refused
 
 
 def test_clients_who_turn_from_one_lane_to_the_other_are_no_more_of_them() -> None:
