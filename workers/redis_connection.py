@@ -48,7 +48,8 @@ class RedisConnection:
                 decode_responses=True,
                 socket_connect_timeout=_CONNECT_TIMEOUT_S,
                 socket_timeout=_ANSWER_TIMEOUT_S,
-                retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), _QUICK_RETRIES),
+                # a connection that was cut; who waited for an answer in vain has waited long enough
+                retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), _QUICK_RETRIES, (redis.ConnectionError,)),
             )
         except ValueError as error:
             raise _no_address() from error

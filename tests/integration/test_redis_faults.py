@@ -2,17 +2,53 @@
 
 from __future__ import annotations
 
+import socketserver
+import threading
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 import pytest
 
 from indexer.errors import EventsUnavailable
 from indexer.settings import load_settings
 from tests.redis_server import RedisServer
-from workers.redis_connection import guarded_connection
+from workers import redis_connection
+from workers.redis_connection import RedisConnection, guarded_connection
 
 _TIMEOUT_S = 60.0
+
+
+@contextmanager
+def listening_in_vain() -> Iterator[tuple[str, list[bytes]]]:
+    """The address of what takes commands and never answers, and what it was sent."""
+    received: list[bytes] = []
+
+    class Taker(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            while data := self.request.recv(65_536):
+                received.append(data)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Taker) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield f"redis://127.0.0.1:{server.server_address[1]}/0", received
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_redis_that_hangs_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis_connection, "_ANSWER_TIMEOUT_S", 0.3)
+    with (
+        listening_in_vain() as (url, received),
+        closing(RedisConnection(url, EventsUnavailable)) as connection,
+        pytest.raises(EventsUnavailable, match="Redis cannot be used"),
+    ):
+        connection.call("GET", "what-is-asked")
+    assert len(received) == 1
 
 
 def test_redis_that_is_away_is_left_alone_until_it_is_back(redis_server: RedisServer) -> None:
