@@ -1,4 +1,4 @@
-"""Copying and measuring files that are mostly holes, as the engine lays them out ahead, and their checksums."""
+"""Copying files that are mostly holes, as the engine lays out its files ahead, and computing their checksums."""
 
 from __future__ import annotations
 
@@ -59,12 +59,6 @@ def checksum_of(path: Path, tell: Tell) -> str:
             digest.update(_number(offset))
             digest.update(page)
     return digest.hexdigest()
-
-
-def disk_bytes(folder: Path) -> int:
-    """What a folder's files take on disk; those that share their content are counted once."""
-    facts = [path.lstat() for path in folder.rglob("*")]
-    return sum({(item.st_dev, item.st_ino): item.st_blocks * 512 for item in facts}.values())
 
 
 def _pages(file: int, size: int, tell: Tell) -> Iterator[tuple[int, memoryview]]:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from indexer.atomic_file import sync
-from indexer.backup.copying import checksum_of, copy_open, disk_bytes
+from indexer.backup.copying import checksum_of, copy_open
 from indexer.backup.databases import copy_database, is_database
 from indexer.backup.manifest import DATA, BackedUpFile, Manifest, program_version
 from indexer.backup.pinned import pinned
@@ -18,6 +18,7 @@ from indexer.backup.sole_folder import LOCK, filling
 from indexer.backup.store_copy import copy_store, looked_into, published_bytes
 from indexer.errors import ConfigurationError, StoreUnavailable
 from indexer.points import utc_text
+from indexer.store.disk_room import disk_bytes
 from indexer.store.generations import GenerationFolders
 
 STORE = "store"

@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, distribution, requires
 from pathlib import Path
 
-from indexer.backup.copying import disk_bytes
 from indexer.doctor.findings import Finding, Notes
 from indexer.settings import Settings
+from indexer.store.disk_room import disk_bytes
 
 _LEAST_FREE_FILES = 10_000
 _CLOCK_TOLERANCE = timedelta(minutes=2)

@@ -14,12 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from indexer.backup.copying import copy_open, disk_bytes
+from indexer.backup.copying import copy_open
 from indexer.backup.restore import RESTORING
 from indexer.doctor.findings import Finding, Notes
 from indexer.doctor.model_check import chosen_model, recorded_name
 from indexer.errors import StoreError
 from indexer.settings import Settings
+from indexer.store.disk_room import disk_bytes
 from indexer.store.edge_files import is_never_written
 from indexer.store.edge_shard import EdgeShard
 from indexer.store.generations import GenerationFolders, GenerationRecord, Purpose

@@ -18,6 +18,7 @@ import qdrant_edge as edge
 from indexer.errors import StoreDamaged, StoreError, StoreUnavailable
 from indexer.lexical.sparse import LEXICAL_VECTOR, SparseVector, product_vector
 from indexer.points import IMAGE_VECTOR, Point, PointPayload, StoredPoint, Vectors, image_vector
+from indexer.store.disk_room import check_room
 from indexer.store.edge_failures import REMEDIES, engine
 from indexer.store.edge_graphs import points_in_graphs
 from indexer.store.edge_values import (
@@ -83,6 +84,8 @@ class EdgeShard:
         )
         with engine(folder, StoreUnavailable):
             folder.mkdir(parents=True)
+        check_room(folder)
+        with engine(folder, StoreUnavailable):
             shard = cls(folder, edge.EdgeShard.create(str(folder), config), tuning)
         shard.create_indexes([*PAYLOAD_INDEXES, *tenant_indexes(tenants=tuning.tenants)])
         shard.flush()
@@ -332,6 +335,7 @@ class EdgeShard:
         self._shard.close()
 
     def _update(self, operation: edge.UpdateOperation) -> None:
+        check_room(self._folder)
         with engine(self._folder, StoreUnavailable):
             self._shard.update(operation)
 

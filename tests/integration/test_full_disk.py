@@ -1,8 +1,9 @@
-"""A full disk under what is written beside the store: nothing is acknowledged that is not kept, and room is enough."""
+"""A full disk: nothing is acknowledged that is not kept, no process is lost, and room is enough to go on."""
 
 from __future__ import annotations
 
 import resource
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,38 @@ from indexer.events.sqlite import SqliteEventLog
 from indexer.ledger.port import RunPlan
 from indexer.ledger.sqlite import SqliteLedger
 from tests.events import patch, upsert
+from tests.pictures import draw_catalog
+from tests.processes import run_indexer
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own with 150 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=150m", "tmpfs", str(folder)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_an_index_run_on_a_full_disk_says_so_and_goes_on_later(
+    small_disk: Path, tmp_path: Path, tiny_model: str
+) -> None:
+    """The engine's files are mapped: on a full disk a write to them would be a signal that ends the process."""
+    catalog = draw_catalog(tmp_path / "catalog", products=12)
+    command = ("index", catalog.feed, "--data-dir", small_disk / "data", "--model", tiny_model, "--device", "cpu")
+    done = run_indexer(*command)
+    assert done.returncode > 0, done.stderr
+    assert "MB left, and the store needs" in done.stderr
+    assert "Traceback" not in done.stderr
+    subprocess.run(["mount", "-o", "remount,size=600m", str(small_disk)], check=True)
+    done = run_indexer(*command)
+    assert done.returncode == 0, done.stderr
+    assert "12 products, 12 pictures" in done.stdout
 
 
 @contextmanager

@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 
-from indexer.backup.copying import disk_bytes
 from indexer.backup.make import make_backup
 from indexer.backup.manifest import DATA, MANIFEST, Manifest, read_manifest
 from indexer.backup.progress import BytesProgress, nobody_listens
@@ -27,6 +26,7 @@ from indexer.events.sqlite import SqliteEventLog
 from indexer.ledger.port import BatchReport, Counts, RunPlan, RunState
 from indexer.ledger.sqlite import SqliteLedger
 from indexer.points import Point
+from indexer.store.disk_room import disk_bytes
 from indexer.store.edge_store import EdgeStore
 from indexer.store.port import Alias, BatchChange
 from indexer.store.queries import SearchQuery
