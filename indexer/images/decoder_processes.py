@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from queue import LifoQueue
 
 from indexer.errors import DecoderUnavailable, ImageCrashedDecoder, ImageError, ImageMemory, ImageTimeout
+from indexer.exit_codes import how_it_ended
 from indexer.images.decode import check_file_size
 from indexer.images.decoder import Decoder
 from indexer.images.decoder_forker import DecoderForker, ForkedDecoder
@@ -213,10 +214,7 @@ _REMEDY = "Save it anew with another program; please report it."
 
 
 def _crashed(data: bytes, code: int | None) -> ImageCrashedDecoder:
-    how = "ended"
-    if code is not None and code < 0:
-        with suppress(ValueError):
-            how = f"was ended by {signal.Signals(-code).name}"
+    how = how_it_ended(code)
     digest = _digest(data).hex()
     _log.error("a decoder process %s at a picture of %d bytes with SHA-256 %s", how, len(data), digest)
     return ImageCrashedDecoder(f"The process that decoded the picture {how}.", _REMEDY)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 from indexer.errors import StoreUnavailable
+from indexer.exit_codes import how_it_ended
 from indexer.store import edge_shard
 from indexer.store.disk_room import check_room, disk_bytes
 
@@ -23,12 +23,8 @@ def build_search_index(folder: Path, collection: str) -> None:
     # this interpreter, our own module, no shell
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # no shell # nosec B603
     if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or [_ended(done.returncode)])[-1]
+        last = (done.stderr.strip().splitlines() or [f"its process {how_it_ended(done.returncode)}"])[-1]
         raise StoreUnavailable(
             f"The search index of {collection} could not be built: {last}.",
             "What was indexed is kept; run the same command again.",
         )
-
-
-def _ended(code: int) -> str:
-    return f"its process was ended by {signal.Signals(-code).name}" if code < 0 else f"its process ended with {code}"
