@@ -24,9 +24,13 @@ def check_room(folder: Path, more_bytes: int = 0) -> None:
         more_bytes: to be written beyond what a batch takes.
 
     Raises:
-        StoreUnavailable: there is too little room.
+        StoreUnavailable: there is too little room, or the folder is gone.
     """
-    free, needed = shutil.disk_usage(folder).free, LEAST_BYTES + more_bytes
+    needed = LEAST_BYTES + more_bytes
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise StoreUnavailable(f"The disk of {folder} cannot be looked at: {error.strerror}.") from error
     if free < needed:
         raise StoreUnavailable(
             f"The disk of {folder} has {free / 1e6:,.0f} MB left, and the store needs {needed / 1e6:,.0f} MB to write.",

@@ -22,6 +22,8 @@ def test_a_disk_with_too_little_room_is_told_of(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match=f"The disk of {tmp_path} has .* MB left") as refused:
         check_room(tmp_path, NO_DISK_HAS_BYTES)
     assert "prune" in refused.value.remedy
+    with pytest.raises(StoreUnavailable, match="cannot be looked at"):
+        check_room(tmp_path / "gone")
 
 
 def test_no_write_goes_to_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
