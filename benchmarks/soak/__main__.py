@@ -41,6 +41,7 @@ from tests.processes import RunningApi
 
 _CLIENTS = 32
 _CAPACITY_CLIENTS = 8
+_BEGIN_S = 3.0
 _TIMES = 3.0
 _RECOVERY_S = 5.0
 _SLOPE_MB_PER_MIN = 1.0
@@ -82,7 +83,7 @@ def soak(server: RunningApi, folder: Path, catalog: Path, durations: Durations, 
         alone = processes.submit(carry_out, replace(plan, seed=12)).result()
         say(f"{clients} clients and reindexes, {durations.soak_s:g} s")
         with watched_memory(server) as samples, reindexing(folder, catalog) as reindexes:
-            mixed = replace(plan, seconds=durations.soak_s, clients=clients, kind="", seed=13)
+            mixed = replace(plan, seconds=durations.soak_s, clients=clients, kind="", begin_s=_BEGIN_S, seed=13)
             soaked = processes.submit(carry_out, mixed).result()
         say("capacity")
         filling = replace(plan, seconds=min(10.0, durations.overload_s), clients=_CAPACITY_CLIENTS, patient=False)

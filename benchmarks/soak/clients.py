@@ -17,8 +17,6 @@ _ANSWER_S = 30.0
 _MOST_TOLD = 20
 _IDLE_S = 3.0
 """After which a connection is not used again: the server may be about to close it."""
-_BEGIN_S = 3.0
-"""Over which clients begin, one after the other, as people do; a tenth of all the time, if that is less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +158,7 @@ class Plan:
         clients: connections that each ask one question after the other.
         kind: of all questions; empty: mixed.
         rate: questions a second that come whether or not others are answered, in place of clients; 0: clients.
+        begin_s: over which clients begin, one after the other, as people do.
         patient: whether who is refused comes back when it was told to.
         seed: of the questions.
     """
@@ -171,6 +170,7 @@ class Plan:
     clients: int = 1
     kind: str = ""
     rate: float = 0.0
+    begin_s: float = 0.0
     patient: bool = True
     seed: int = 1
 
@@ -212,7 +212,7 @@ async def _clients(plan: Plan, questions: Questions) -> Seen:
     start_s = time.perf_counter()
 
     async def client(number: int) -> None:
-        await asyncio.sleep(min(_BEGIN_S, plan.seconds / 10) * number / plan.clients)
+        await asyncio.sleep(plan.begin_s * number / plan.clients)
         connection = Connection(plan.url)
         while time.perf_counter() - start_s < plan.seconds:
             question = questions.of(plan.kind) if plan.kind else questions.draw()
