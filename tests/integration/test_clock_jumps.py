@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.fleet import wait_for
 from tests.pictures import DrawnCatalog, draw_catalog
 from tests.processes import program_environment, run_indexer, running_api
 
@@ -37,10 +37,11 @@ class ClockedShop:
         part = self.clock.with_suffix(".part")
         part.write_text(offset)
         part.replace(self.clock)
-        deadline_s = time.monotonic() + 10
-        while abs(self._clock_now() - datetime.now(UTC) - JUMPS[offset]) > timedelta(seconds=5):
-            assert time.monotonic() < deadline_s, f"the server's clock does not follow {offset}"
-            time.sleep(0.1)
+        wait_for(
+            lambda: abs(self._clock_now() - datetime.now(UTC) - JUMPS[offset]) < timedelta(seconds=5),
+            f"the server's clock does not follow {offset}",
+            every_s=0.1,
+        )
 
     def _clock_now(self) -> datetime:
         return parsedate_to_datetime(self.client.get("/healthz").headers["date"])
@@ -58,10 +59,7 @@ class ClockedShop:
 
     def wait(self, product_id: str, price_minor: int | None) -> None:
         """Returns when it costs so much."""
-        deadline_s = time.monotonic() + 30
-        while (found := self.price_of(product_id)) != price_minor:
-            assert time.monotonic() < deadline_s, f"{product_id} costs {found}, not {price_minor}"
-            time.sleep(0.05)
+        wait_for(lambda: self.price_of(product_id) == price_minor, f"{product_id} costs {price_minor}", every_s=0.05)
 
 
 @pytest.fixture(scope="module")

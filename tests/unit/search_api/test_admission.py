@@ -39,12 +39,53 @@ class Lane:
             self.took_s.append(self.now_s - ticket.entered_s)
             self.admission.leave(ticket, Ending.ANSWERED)
 
+    def work_at_twice_the_capacity(self, rounds: int, seconds: float = ALONE_S) -> None:
+        """Two come for each that is answered."""
+        for _ in range(rounds):
+            self.come()
+            self.come()
+            self.work(seconds)
+
     def some_alone(self) -> None:
         for _ in range(20):
             self.come()
             self.work()
             self.now_s += 0.1
         self.took_s.clear()
+
+
+class Clients:
+    """Who ask one question after the other of a lane, and come back when they are told to.
+
+    Args:
+        lane: is not asked by anybody else.
+        count: of them.
+        begin_s: over which they begin.
+        alone_s: what the lane takes for each question.
+    """
+
+    def __init__(self, lane: Lane, count: int, begin_s: float, alone_s: float) -> None:
+        self._lane = lane
+        self._alone_s = alone_s
+        self._chance = random.Random(4)
+        self._ask_at_s = [lane.now_s + self._chance.uniform(0, begin_s) for _ in range(count)]
+        heapq.heapify(self._ask_at_s)
+
+    def ask(self, rounds: int) -> None:
+        """Until the lane has answered so often, or has waited for them."""
+        lane = self._lane
+        for _ in range(rounds):
+            takes_s = self._alone_s * self._chance.uniform(0.5, 1.5)
+            done_s = lane.now_s + takes_s if lane.inside else self._ask_at_s[0]
+            while self._ask_at_s and self._ask_at_s[0] <= done_s:
+                lane.now_s = max(lane.now_s, heapq.heappop(self._ask_at_s))
+                refused = lane.refused
+                lane.come()
+                if lane.refused > refused:
+                    heapq.heappush(self._ask_at_s, lane.now_s + max(1, math.ceil(lane.traffic.back_s())))
+            if lane.now_s < done_s:
+                lane.work(done_s - lane.now_s)
+                heapq.heappush(self._ask_at_s, lane.now_s + self._chance.uniform(0, 0.02))
 
 
 def test_a_burst_waits_and_is_answered() -> None:
@@ -69,10 +110,7 @@ def test_twice_of_what_can_be_answered_is_halved_and_the_rest_waits_shortly(spee
         lane.work(alone_s)
     lane.took_s.clear()
     rounds = round(20 / alone_s)
-    for _ in range(rounds):
-        lane.come()
-        lane.come()
-        lane.work(alone_s)
+    lane.work_at_twice_the_capacity(rounds, alone_s)
     answered = sorted(lane.took_s)
     assert len(answered) == rounds  # none of its time is lost
     assert lane.refused == pytest.approx(rounds, rel=0.1)
@@ -108,10 +146,7 @@ def test_a_disturbed_machine_is_not_taken_for_normal() -> None:
         lane.come()
         lane.work(10 * ALONE_S)
     lane.took_s.clear()
-    for _ in range(2000):
-        lane.come()
-        lane.come()
-        lane.work()
+    lane.work_at_twice_the_capacity(2000)
     assert max(lane.took_s[1000:]) <= 7 * ALONE_S
     for _ in range(300):  # for good: that is normal now
         while lane.inside:
@@ -120,10 +155,7 @@ def test_a_disturbed_machine_is_not_taken_for_normal() -> None:
         lane.come()
         lane.work(10 * ALONE_S)
     lane.took_s.clear()
-    for _ in range(1000):
-        lane.come()
-        lane.come()
-        lane.work(10 * ALONE_S)
+    lane.work_at_twice_the_capacity(1000, 10 * ALONE_S)
     assert 15 * ALONE_S <= max(lane.took_s[500:]) <= 30 * ALONE_S
 
 
@@ -142,46 +174,23 @@ def test_chance_is_no_overload(alone_s: float) -> None:
 @pytest.mark.parametrize(("clients", "alone_s"), [(32, 0.01), (8, 0.06), (8, 0.2)])
 def test_clients_who_wait_for_their_answers_are_let_in(clients: int, alone_s: float) -> None:
     """However long they keep the lane busy: their queue does not grow."""
-    chance = random.Random(2)
     lane = Lane(slowdown=2.5)
     lane.some_alone()
     begin_s = max(3, 40 * alone_s)  # all at once they are a surge, which nobody can tell from more to come
-    asking = [(lane.now_s + chance.uniform(0, begin_s), client) for client in range(clients)]
-    heapq.heapify(asking)
-    for _ in range(3000):
-        done_s = lane.now_s + alone_s * chance.uniform(0.5, 1.5) if lane.inside else asking[0][0]
-        while asking and asking[0][0] <= done_s:
-            lane.now_s = max(lane.now_s, heapq.heappop(asking)[0])
-            lane.come()
-        if lane.now_s < done_s:
-            lane.work(done_s - lane.now_s)
-            heapq.heappush(asking, (lane.now_s + chance.uniform(0, 0.02), 0))
+    Clients(lane, clients, begin_s, alone_s).ask(3000)
     assert lane.refused == 0
     assert len(lane.took_s) > 2000
 
 
 def test_a_surge_of_clients_who_come_back_when_they_are_told_to_ends() -> None:
     """Twice as many as can be answered at once: if each came back after a second, they would be refused forever."""
-    chance = random.Random(4)
     lane = Lane(slowdown=2.5)
     lane.some_alone()
-    asking = [lane.now_s + chance.uniform(0, 0.05) for _ in range(32)]
-    heapq.heapify(asking)
-    refused = 0
-    for number in range(4000):
-        done_s = lane.now_s + 0.03 * chance.uniform(0.5, 1.5) if lane.inside else asking[0]
-        while asking and asking[0] <= done_s:
-            lane.now_s = max(lane.now_s, heapq.heappop(asking))
-            before = lane.refused
-            lane.come()
-            if lane.refused > before:
-                heapq.heappush(asking, lane.now_s + max(1, math.ceil(lane.traffic.back_s())))
-        if lane.now_s < done_s:
-            lane.work(done_s - lane.now_s)
-            heapq.heappush(asking, lane.now_s + chance.uniform(0, 0.02))
-        if number == 2000:
-            refused = lane.refused
+    clients = Clients(lane, 32, begin_s=0.05, alone_s=0.03)
+    clients.ask(2000)
+    refused = lane.refused
     assert 0 < refused < 300
+    clients.ask(2000)
     assert lane.refused == refused
 
 
@@ -271,10 +280,7 @@ def _by_chance(load: float, alone_s: float, *, seconds: float) -> tuple[float, l
 def test_without_a_limit_only_places_count() -> None:
     lane = Lane(slowdown=0, places=30)
     lane.some_alone()
-    for _ in range(3000):
-        lane.come()
-        lane.come()
-        lane.work()
+    lane.work_at_twice_the_capacity(3000)
     assert lane.admission.under_way in {29, 30}
 
 
