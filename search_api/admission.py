@@ -26,8 +26,10 @@ _STEADY = (3.0, 40, 1.3)
 """Seconds over which the load is looked at, how many queries' time that is at least, and how many may come for each
 that is answered. Of clients who ask anew when they are answered as many come as are answered, however many they are,
 and their queue does not grow: in simulations they are let in, as are arrivals by chance at 0.8 of the capacity. At
-twice the capacity what is let in takes twice what one takes alone, after a second or so in which that is noticed."""
+twice the capacity what is let in takes twice what one takes alone, after some tenths of a second in which that is
+noticed. A surge of many at once, on a model that is slow, is taken for overload until they have come back."""
 _BACK_TIMES, _LONGEST_BACK_S = 3, 30.0
+"""See ``Traffic.back_s``; with less than three, simulated surges did not end."""
 _REMEMBERED_S = 1.0
 _SMOOTHING_DOWN, _SMOOTHING_UP = 0.5, 0.02
 """Of what a query takes alone: something else on the machine can only make that longer, and is no new norm at once."""
