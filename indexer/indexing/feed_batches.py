@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -18,6 +19,9 @@ def feed_batches(
 ) -> Iterator[PlannedBatch]:
     """Batches of a feed, each with the share of the feed that is read behind it.
 
+    Readers read ahead, and a small feed is in their buffers before its first row comes out of them. So a batch is held
+    back until it is known whether another one follows: then it is not the whole feed.
+
     Args:
         feed: opened.
         size: most products, and about as many pictures, in a batch.
@@ -29,13 +33,17 @@ def feed_batches(
         FeedError: not one product could be read.
     """
     rows = _readable_rows(feed, limit, broken_off)
+    held: PlannedBatch | None = None
     for number, (products, errors) in enumerate(_grouped(rows, size)):
         progress = feed.progress()
         share = progress.bytes_read / progress.bytes_total if progress.bytes_total else 1.0
         if limit:
             share = max(share, min(1.0, (number + 1) * size / limit))
-        batch = ProductBatch(number, products, errors, str(feed.folder.resolve()), as_of=as_of)
-        yield PlannedBatch(batch, share)
+        if held is not None:
+            yield replace(held, fraction=min(held.fraction, number / (number + 1)))
+        held = PlannedBatch(ProductBatch(number, products, errors, str(feed.folder.resolve()), as_of=as_of), share)
+    if held is not None:
+        yield held
 
 
 def counted_batches(
