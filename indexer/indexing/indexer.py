@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from time import perf_counter
 from uuid import UUID
 
@@ -15,29 +14,13 @@ import numpy as np
 from indexer.embedding.port import Embedder, Pixels
 from indexer.errors import ImageError, ModelFailed
 from indexer.images.decoder import Decoder
-from indexer.images.source import FetchedImage, ImageSource
+from indexer.images.source import ImageSource
 from indexer.indexing.batch import ImageOutcome, IndexedBatch, Picture, PreparedBatch, ProductBatch
 from indexer.indexing.change import AtHand, change_of
-from indexer.indexing.downloads import Downloads
+from indexer.indexing.picture_preparing import PicturePreparer
 from indexer.ledger.port import Stage
-from indexer.points import Point, PointPayload, StoredPoint, Vectors, point_id
-from indexer.products import is_remote
+from indexer.points import Point, PointPayload, StoredPoint, Vectors
 from indexer.telemetry.counting import model_pass
-
-
-@dataclass(slots=True)
-class _Claims:
-    """Which contents of this batch are being decoded, so that a picture shown twice is decoded and embedded once."""
-
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    shas: set[str] = field(default_factory=set)
-
-    def claim(self, sha256: str) -> bool:
-        with self.lock:
-            if sha256 in self.shas:
-                return False
-            self.shas.add(sha256)
-            return True
 
 
 class BatchIndexer:
@@ -63,8 +46,7 @@ class BatchIndexer:
         self._embedder = embedder
         self._source = source
         self._decoder = decoder
-        self._threads = image_threads
-        self._downloads = Downloads(downloads)
+        self._pictures = PicturePreparer(embedder.square, source, decoder, image_threads, downloads=downloads)
 
     def prepare(
         self,
@@ -83,24 +65,10 @@ class BatchIndexer:
             point.id: point.payload for points in donated.values() for point in points
         }
         payloads |= {point.id: point.payload for points in existing.values() for point in points}
-        by_ref = {(item.product_id, item.image_ref): item for item in payloads.values()}
-        known = _Known(payloads, by_ref, batch.tenant)
-        claims = _Claims()
-        futures: list[list[Future[_Fetched]]] = [
-            [
-                self._begin_image(
-                    product.product_id, ImageOutcome(position, ref, batch.root_of(product.product_id)), known, claims
-                )
-                for position, ref in enumerate(product.image_refs)
-            ]
-            for product in batch.products
-        ]
-        fetched = [[future.result() for future in row] for row in futures]
-        decoded = {item.outcome.sha256: item for row in fetched for item in row if item.was_claimed}
-        outcomes = tuple(tuple(_resolved(item, decoded) for item in row) for row in fetched)
-        ready = {sha: item.pixels for sha, item in decoded.items() if item.pixels is not None}
+        pictures = self._pictures.prepare(batch, payloads)
+        ready = pictures.pixels
         pixels = np.stack(list(ready.values())) if ready else np.zeros((0, 1, 1, 3), dtype=np.uint8)
-        return PreparedBatch(batch, existing, outcomes, tuple(ready), pixels, donated)
+        return PreparedBatch(batch, existing, pictures.outcomes, tuple(ready), pixels, donated)
 
     def embed(self, prepared: PreparedBatch, *, defer: bool = False) -> IndexedBatch:
         """Embeds the new pictures and works out what changes.
@@ -140,62 +108,9 @@ class BatchIndexer:
         """
         return list(self._vectors(np.stack(list(pixels)))) if pixels else []
 
-    @contextmanager
-    def without_downloads(self) -> Iterator[None]:
+    def without_downloads(self) -> AbstractContextManager[None]:
         """Gives up pictures that are on their way, and begins none in the block; who waits gets ``CancelledError``."""
-        self._downloads.stop()
-        try:
-            yield
-        finally:
-            self._downloads.resume()
-
-    def _begin_image(self, product_id: str, named: ImageOutcome, known: _Known, claims: _Claims) -> Future[_Fetched]:
-        """Downloads wait without a thread, and then are compared and decoded as files are, in one."""
-        before = known.by_ref.get((product_id, named.ref))
-        validator = before.image_validator if before is not None else ""
-
-        def prepare(fetch: Callable[[], FetchedImage | None]) -> _Fetched:
-            return self._prepare_image(product_id, named, known, claims, fetch)
-
-        download = None
-        if is_remote(named.ref):
-            download = self._downloads.begun(lambda: self._source.begin(named.ref, named.root, validator))
-        if download is None:
-            return self._threads.submit(prepare, lambda: self._fetched(named, validator))
-        return self._downloads.then(download, lambda: self._threads.submit(prepare, download.result))
-
-    def _fetched(self, named: ImageOutcome, validator: str) -> FetchedImage | None:
-        if not validator:
-            return self._source.fetch(named.ref, named.root)
-        return self._source.fetch_changed(named.ref, named.root, validator)
-
-    def _prepare_image(
-        self,
-        product_id: str,
-        named: ImageOutcome,
-        known: _Known,
-        claims: _Claims,
-        fetch: Callable[[], FetchedImage | None],
-    ) -> _Fetched:
-        try:
-            fetched = fetch()
-        except ImageError as error:
-            return _Fetched(replace(named, error=error, stage=Stage.FETCH))
-        if fetched is None:
-            before = known.by_ref[product_id, named.ref]
-            return _Fetched(_as_known(replace(named, validator=before.image_validator), before))
-        had = replace(named, sha256=fetched.sha256, validator=fetched.validator)
-        there = known.by_id.get(point_id(product_id, fetched.sha256, known.tenant))
-        if there is not None:
-            return _Fetched(_as_known(had, there))
-        if not claims.claim(fetched.sha256):
-            return _Fetched(had, is_shared=True)
-        try:
-            decoded = self._decoder.square(fetched.data, self._embedder.square)
-        except ImageError as error:
-            return _Fetched(replace(had, error=error, stage=Stage.DECODE), was_claimed=True)
-        outcome = replace(had, size_px=(decoded.width_px, decoded.height_px))
-        return _Fetched(outcome, decoded.pixels, was_claimed=True)
+        return self._pictures.without_downloads()
 
     def _embed_each(self, prepared: PreparedBatch) -> tuple[dict[str, Vectors], dict[str, ModelFailed]]:
         """Vectors and failures by content hash; one picture that the model fails on does not cost the others."""
@@ -221,38 +136,6 @@ class BatchIndexer:
         if len(pixels):
             model_pass("index", len(pixels), perf_counter() - start_s)
         return vectors
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """Points that there are of the batch's products, by id, and by product and reference; and the batch's tenant."""
-
-    by_id: Mapping[UUID, PointPayload]
-    by_ref: Mapping[tuple[str, str], PointPayload]
-    tenant: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Fetched:
-    """An outcome on its way: with pixels if this is the one that decoded them."""
-
-    outcome: ImageOutcome
-    pixels: Pixels | None = None
-    was_claimed: bool = False
-    is_shared: bool = False
-
-
-def _resolved(item: _Fetched, decoded: Mapping[str, _Fetched]) -> ImageOutcome:
-    """A picture whose content another one of the batch decoded takes over what came of it."""
-    if not item.is_shared:
-        return item.outcome
-    other = decoded[item.outcome.sha256].outcome
-    return replace(item.outcome, size_px=other.size_px, is_shared=True, error=other.error, stage=other.stage)
-
-
-def _as_known(outcome: ImageOutcome, there: PointPayload) -> ImageOutcome:
-    """A picture whose point is there already."""
-    return replace(outcome, sha256=there.image_sha256, size_px=(there.width_px, there.height_px), is_known=True)
 
 
 def _with_embedding_failure(outcome: ImageOutcome, failed: Mapping[str, ModelFailed]) -> ImageOutcome:

@@ -39,6 +39,8 @@ from indexer.store.tuning import IndexTuning
 _SCROLL_PAGE = 4096
 _NO_SUCH_VECTOR = "Not existing vector name"
 _ALL_NAMES = 100_000
+_BETWEEN_LOOKS = 64
+"""Changes of payloads, a few kB each, that are written after one look for room: little beside what must be left."""
 
 
 class EdgeShard:
@@ -167,15 +169,16 @@ class EdgeShard:
             item.payload for item in updates if not item.changed or "attribute_names" in item.changed
         )
         alike: dict[str, tuple[dict[str, Any], list[UUID]]] = {}
+        operations = []
         for update in updates:
             changed = update.payload.to_json(update.changed)
             if not changed or None in changed.values():
                 # the engine would take a field away that is set to null
-                self._update(edge.UpdateOperation.overwrite_payload([update.id], update.payload.to_json()))
+                operations.append(edge.UpdateOperation.overwrite_payload([update.id], update.payload.to_json()))
             else:
                 alike.setdefault(json.dumps(changed, sort_keys=True), (changed, []))[1].append(update.id)
-        for changed, ids in alike.values():
-            self._update(edge.UpdateOperation.set_payload(list(ids), changed))
+        operations += [edge.UpdateOperation.set_payload(list(ids), changed) for changed, ids in alike.values()]
+        self._update(*operations)
 
     def delete(self, ids: Sequence[UUID]) -> None:
         """Removes points."""
@@ -334,10 +337,13 @@ class EdgeShard:
         """Releases the files."""
         self._shard.close()
 
-    def _update(self, operation: edge.UpdateOperation) -> None:
-        check_room(self._folder)
-        with engine(self._folder, StoreUnavailable):
-            self._shard.update(operation)
+    def _update(self, *operations: edge.UpdateOperation) -> None:
+        """Carries out operations; several are such that a look for room before every so many will do."""
+        for start in range(0, len(operations), _BETWEEN_LOOKS):
+            check_room(self._folder)
+            with engine(self._folder, StoreUnavailable):
+                for operation in operations[start : start + _BETWEEN_LOOKS]:
+                    self._shard.update(operation)
 
     def _scroll(self, where: edge.Filter | None, with_payload: bool | list[str]) -> Iterator[edge.Record]:
         offset = None
