@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from time import perf_counter
 from uuid import UUID
@@ -12,10 +10,8 @@ from uuid import UUID
 import numpy as np
 
 from indexer.embedding.port import Embedder, Pixels
-from indexer.errors import ImageError, ModelFailed
-from indexer.images.decoder import Decoder
-from indexer.images.source import ImageSource
-from indexer.indexing.batch import ImageOutcome, IndexedBatch, Picture, PreparedBatch, ProductBatch
+from indexer.errors import ModelFailed
+from indexer.indexing.batch import ImageOutcome, IndexedBatch, PreparedBatch, ProductBatch
 from indexer.indexing.change import AtHand, change_of
 from indexer.indexing.picture_preparing import PicturePreparer
 from indexer.ledger.port import Stage
@@ -28,25 +24,12 @@ class BatchIndexer:
 
     Args:
         embedder: of the space that is written to.
-        source: of the pictures' bytes.
-        decoder: of pictures.
-        image_threads: runs reading and decoding of single pictures.
-        downloads: most pictures that are on their way over the network, or wait to be decoded, at once.
+        pictures: prepares them for that embedder.
     """
 
-    def __init__(
-        self,
-        embedder: Embedder,
-        source: ImageSource,
-        decoder: Decoder,
-        image_threads: Executor,
-        *,
-        downloads: int = 64,
-    ) -> None:
+    def __init__(self, embedder: Embedder, pictures: PicturePreparer) -> None:
         self._embedder = embedder
-        self._source = source
-        self._decoder = decoder
-        self._pictures = PicturePreparer(embedder.square, source, decoder, image_threads, downloads=downloads)
+        self._pictures = pictures
 
     def prepare(
         self,
@@ -90,27 +73,13 @@ class BatchIndexer:
             return indexed
         return replace(indexed, report=replace(indexed.report, embedded_with=self._embedder.description))
 
-    def pixels_of(self, picture: Picture) -> Pixels | None:
-        """A picture ready for the model, uint8 (S, S, 3); None if it cannot be had or is another by now."""
-        try:
-            fetched = self._source.fetch(picture.ref, picture.root)
-            if fetched.sha256 != picture.sha256:
-                return None
-            return self._decoder.square(fetched.data, self._embedder.square).pixels
-        except ImageError:
-            return None
-
     def embed_pixels(self, pixels: Sequence[Pixels]) -> Sequence[Vectors]:
-        """Embeddings of pictures from ``pixels_of``, float32 (D,) each.
+        """Embeddings of pictures from ``PicturePreparer.pixels_of``, float32 (D,) each.
 
         Raises:
             ModelFailed: the model fails.
         """
         return list(self._vectors(np.stack(list(pixels)))) if pixels else []
-
-    def without_downloads(self) -> AbstractContextManager[None]:
-        """Gives up pictures that are on their way, and begins none in the block; who waits gets ``CancelledError``."""
-        return self._pictures.without_downloads()
 
     def _embed_each(self, prepared: PreparedBatch) -> tuple[dict[str, Vectors], dict[str, ModelFailed]]:
         """Vectors and failures by content hash; one picture that the model fails on does not cost the others."""

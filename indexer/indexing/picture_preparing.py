@@ -15,7 +15,7 @@ from indexer.errors import ImageError
 from indexer.images.decoder import Decoder
 from indexer.images.source import FetchedImage, ImageSource
 from indexer.images.squares import Square
-from indexer.indexing.batch import ImageOutcome, ProductBatch
+from indexer.indexing.batch import ImageOutcome, Picture, ProductBatch
 from indexer.indexing.downloads import Downloads
 from indexer.ledger.port import Stage
 from indexer.points import PointPayload, point_id
@@ -98,6 +98,16 @@ class PicturePreparer:
         finally:
             self._downloads.resume()
 
+    def pixels_of(self, picture: Picture) -> Pixels | None:
+        """A picture ready for the model, uint8 (S, S, 3); None if it cannot be had or is another by now."""
+        try:
+            fetched = self._source.fetch(picture.ref, picture.root)
+            if fetched.sha256 != picture.sha256:
+                return None
+            return self._decoder.square(fetched.data, self._square).pixels
+        except ImageError:
+            return None
+
     def _begin(self, wanted: _Wanted, known: _Known, claims: _Claims) -> Future[_Fetched]:
         """Downloads wait without a thread, and then are compared and decoded as files are, in one."""
         named, validator = wanted.named, known.validator_of(wanted)
@@ -114,8 +124,11 @@ class PicturePreparer:
         return self._downloads.then(download, lambda: self._threads.submit(prepare, download.result))
 
     def _settled(self, wanted: _Wanted, known: _Known) -> _Fetched | None:
-        """Of a file that is to be read in this thread; None if it is another picture by now, and must be decoded."""
-        compared = _compared(wanted, known, lambda: self._fetch(wanted.named, ""))
+        """Of a file that is to be read in this thread; None if it is another picture by now, and must be decoded.
+
+        Then it is read once more by who decodes it: kept here, all the files of a batch could lie in memory at once.
+        """
+        compared = _compared(wanted, known, lambda: self._source.fetch(wanted.named.ref, wanted.named.root))
         return compared if isinstance(compared, _Fetched) else None
 
     def _fetch(self, named: ImageOutcome, validator: str) -> FetchedImage | None:

@@ -19,6 +19,7 @@ from indexer.images.source import ImageSource
 from indexer.indexing.batch import IndexedBatch, Picture, PreparedBatch, ProductBatch
 from indexer.indexing.group_commit import MOST_TOGETHER, GroupCommit, ReadyBatch, together
 from indexer.indexing.indexer import BatchIndexer
+from indexer.indexing.picture_preparing import PicturePreparer
 from indexer.ledger.port import BatchReport
 from indexer.points import Vectors
 from indexer.store.port import CollectionWriter
@@ -59,7 +60,8 @@ class IndexPipeline:
         self._prepare = ThreadPoolExecutor(_PREPARED_AT_ONCE, thread_name_prefix="prepare")
         self._embed = ThreadPoolExecutor(1, thread_name_prefix="embed")
         self._write = ThreadPoolExecutor(1, thread_name_prefix="write")
-        self._indexer = BatchIndexer(embedder, source, decoder, self._images, downloads=downloads)
+        self._pictures = PicturePreparer(embedder.square, source, decoder, self._images, downloads=downloads)
+        self._indexer = BatchIndexer(embedder, self._pictures)
         self._stopping = threading.Event()
         self._events = events
 
@@ -70,7 +72,7 @@ class IndexPipeline:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._stopping.set()
-        with self._indexer.without_downloads() if kind is not None else nullcontext():
+        with self._pictures.without_downloads() if kind is not None else nullcontext():
             for pool in (self._prepare, self._images, self._embed, self._write):
                 pool.shutdown(wait=True, cancel_futures=kind is not None)
 
@@ -125,7 +127,7 @@ class IndexPipeline:
             abandoned.set()
             for commit in flying:
                 commit.cancel()
-            with self._indexer.without_downloads():
+            with self._pictures.without_downloads():
                 wait(flying)
             raise
 
@@ -164,7 +166,7 @@ class IndexPipeline:
         vectors: list[Vectors | None] = []
         for start in range(0, len(pictures), _PICTURES_AT_ONCE):
             part = pictures[start : start + _PICTURES_AT_ONCE]
-            pixels = list(self._images.map(self._indexer.pixels_of, part))
+            pixels = list(self._images.map(self._pictures.pixels_of, part))
             ready = [item for item in pixels if item is not None]
             embedded = iter(self._embed.submit(self._indexer.embed_pixels, ready).result())
             vectors += [None if item is None else next(embedded) for item in pixels]
