@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.checkpoints import B32_256, made_up_checkpoint
+from benchmarks.checkpoints import B16_224, B32_256, made_up_checkpoint
 from benchmarks.http_load import UNLIMITED, Load, ask, request
 from benchmarks.rounds import elapsed_ms, per_second
 from benchmarks.rows import Claim, Row
@@ -116,7 +116,7 @@ class Bench:
 
 def measure_online(model: str, rounds: int, seconds: float, flags: list[str]) -> list[Row]:
     """The rows of one model."""
-    path = f"{LOCAL_DIR}{made_up_checkpoint(model)}" if model == B32_256 else model
+    path = f"{LOCAL_DIR}{made_up_checkpoint(model)}" if model in {B16_224, B32_256} else model
     figures = Figures()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -94,7 +94,9 @@ class Builder:
             model = replace(model, module=copy.deepcopy(model.module))
         if numerics.device == "cuda":
             return CudaEmbedder(model, precision=precision, batch_size=self._running.batch_size)
-        return TorchEmbedder(model, precision=precision, batch_size=self._running.batch_size)
+        return TorchEmbedder(
+            model, precision=precision, batch_size=self._running.batch_size, threads=self._running.threads
+        )
 
     def stored(self, tower: ConvertedTower, number_format: NumberFormat) -> StoredTower | None:
         """A converted tower, made if it is not there; None for an int8 one, which needs a sample to be made.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 import torch
 
+from indexer.embedding.cpu_streams import CpuStreams
 from indexer.embedding.numerics import DeviceName, Numerics
 from indexer.embedding.openclip import LoadedModel
 from indexer.embedding.opened_tower import OpenedTower, RawPatches
@@ -28,6 +30,7 @@ class TorchEmbedder(TowersEmbedder):
         device: ``cpu`` or ``cuda``.
         precision: ``float32`` or ``bf16``, of both towers.
         batch_size: the largest batch, a power of two.
+        threads: on a CPU, cores that batches are divided among, row by row; 1: torch divides each step.
     """
 
     _fixed_sizes: ClassVar[bool] = True
@@ -39,6 +42,7 @@ class TorchEmbedder(TowersEmbedder):
         device: DeviceName = "cpu",
         precision: Literal["float32", "bf16"] = "float32",
         batch_size: int = 32,
+        threads: int = 1,
     ) -> None:
         super().__init__(model, Numerics("torch", precision, precision, device), batch_size)
         self._model = model
@@ -48,6 +52,7 @@ class TorchEmbedder(TowersEmbedder):
         self._module.to(device=self._device, dtype=self._dtype, memory_format=torch.channels_last)
         self._scale = torch.from_numpy(model.preprocess.byte_scale).to(self._device)
         self._shift = torch.from_numpy(model.preprocess.byte_shift).to(self._device)
+        self._streams = CpuStreams(threads) if device == "cpu" and threads > 1 else None
 
     def open_patches(self) -> PatchTower:
         """See ``Embedder``: the same tower, so nothing is loaded."""
@@ -61,10 +66,15 @@ class TorchEmbedder(TowersEmbedder):
         return OpenedTower(str(self.numerics), self._recipe, module.side_px, run, self._image_lock)
 
     def _run_images(self, pixels: Pixels) -> RawVectors:
-        return self._eagerly(self._encode_images, pixels)
+        return self._divided(self._encode_images, pixels)
 
     def _run_texts(self, ids: TokenIds) -> RawVectors:
-        return self._eagerly(self._encode_texts, ids)
+        return self._divided(self._encode_texts, ids)
+
+    def _divided(self, encode: Callable[[torch.Tensor], torch.Tensor], rows: Pixels | TokenIds) -> RawVectors:
+        if self._streams is None or not self._streams.worth(len(rows)):
+            return self._eagerly(encode, rows)
+        return self._streams.run(partial(self._eagerly, encode), rows)
 
     def _eagerly(self, encode: Callable[[torch.Tensor], torch.Tensor], rows: Pixels | TokenIds) -> RawVectors:
         with torch.inference_mode():

@@ -20,7 +20,7 @@ from indexer.errors import (
     ImageTooManyPixels,
 )
 from indexer.images.colour import to_rgb
-from indexer.images.formats import READABLE, heif_available, sniff_format
+from indexer.images.formats import heif_available, readable_formats, sniff_format
 from indexer.images.frames import has_more_frames
 from indexer.images.limits import ImageLimits
 
@@ -121,7 +121,7 @@ def _known_format(data: bytes) -> str:
             "Install it with: pip install pillow-heif. Or send JPEG.",
         )
     if name is None:
-        raise ImageNotAnImage(f"This is no picture in a format that is read ({READABLE}).")
+        raise ImageNotAnImage(f"This is no picture in a format that is read ({readable_formats()}).")
     if name == "JPEG" and data.count(b"\xff\xda") > _MAX_JPEG_SCANS:
         raise ImageDamaged(f"The JPEG file has more than {_MAX_JPEG_SCANS} scans.", "Save it anew.")
     return name

@@ -9,8 +9,7 @@ from PIL import Image
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
 
-READABLE = "JPEG, PNG, WebP, GIF, AVIF, TIFF, BMP"
-"""The formats as a message names them; HEIC joins where pillow-heif is installed."""
+_READABLE = "JPEG, PNG, WebP, GIF, AVIF, TIFF, BMP"
 
 
 def sniff_format(data: bytes) -> str | None:
@@ -59,6 +58,11 @@ def heif_available() -> bool:
         return False
     pillow_heif.register_heif_opener()
     return True
+
+
+def readable_formats() -> str:
+    """The formats that are read, as a message names them; HEIC is one of them where pillow-heif is installed."""
+    return f"{_READABLE}, HEIC" if heif_available() else _READABLE
 
 
 @cache

@@ -91,8 +91,9 @@ def failures(shop: Path, tiny_embedder: Embedder) -> list[Failure]:
 
 @pytest.fixture(scope="module")
 def client(shop: Path, failures: list[Failure], tiny_embedder: Embedder) -> Iterator[httpx.Client]:
-    settings = settings_for(shop / "data")
     assert len(failures) == len(EVIL)
+    # while both decoders are held up nobody is answered, and whoever comes then may be refused: another test's subject
+    settings = settings_for(shop / "data").model_copy(update={"query_slowdown": 0.0})
     with served(create_app(settings, load_embedder=lambda _: tiny_embedder, open_decoder=decoder_for)) as opened:
         wait_for_status(opened, "/readyz", 200)
         yield opened

@@ -191,7 +191,7 @@ def test_one_poison_query_among_many_harms_only_itself(
 
     poisoned = Poisoned(tiny_embedder)
     poisoned.go_on.set()
-    with api(tmp_path, poisoned) as client:
+    with api(tmp_path, poisoned, query_slowdown=0) as client:
         poisoned.go_on.clear()
         texts = [*(f"mug {number}" for number in range(14)), "poison", "infinite"]
         answers: dict[str, httpx.Response] = {}

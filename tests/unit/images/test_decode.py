@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +60,15 @@ def test_heic_without_its_plugin_says_what_to_install(monkeypatch: pytest.Monkey
     monkeypatch.setattr(decode, "heif_available", lambda: False)
     with pytest.raises(ImageNotAnImage, match="pip install pillow-heif"):
         decode_image(b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic", LIMITS)
+
+
+@pytest.mark.parametrize(("heif", "named"), [(True, "TIFF, BMP, HEIC"), (False, "TIFF, BMP")])
+def test_what_is_no_picture_hears_which_formats_are_read(
+    monkeypatch: pytest.MonkeyPatch, *, heif: bool, named: str
+) -> None:
+    monkeypatch.setattr(formats, "heif_available", lambda: heif)
+    with pytest.raises(ImageNotAnImage, match=re.escape(f"(JPEG, PNG, WebP, GIF, AVIF, {named}).")):
+        decode_image(b"no picture at all", LIMITS)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -1,0 +1,102 @@
+"""Batches in parts: each row gets its own vector, no thread is given fewer cores for it, and failures are told."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from indexer.embedding.choice import ModelChoice
+from indexer.embedding.cpu_streams import CpuStreams
+from indexer.embedding.openclip import load_open_clip
+from indexer.embedding.port import Pixels, TokenIds
+from indexer.embedding.torch_backend import TorchEmbedder
+from indexer.embedding.towers import RawVectors
+
+STREAMS = 3
+
+
+@pytest.fixture
+def streams() -> CpuStreams:
+    return CpuStreams(STREAMS)
+
+
+def doubled(rows: Pixels | TokenIds) -> RawVectors:
+    return rows.astype(np.float32) * 2
+
+
+def test_each_row_gets_what_is_its_own(streams: CpuStreams) -> None:
+    rows = np.arange(64, dtype=np.int64).reshape(32, 2)
+    np.testing.assert_array_equal(streams.run(doubled, rows), doubled(rows))
+
+
+def test_every_thread_takes_a_part_and_no_more_than_one_core(streams: CpuStreams) -> None:
+    met = threading.Barrier(STREAMS, timeout=30)
+    cores: list[int] = []
+
+    def compute(rows: Pixels | TokenIds) -> RawVectors:
+        met.wait()  # only passed if all are here at once
+        cores.append(torch.get_num_threads())
+        return doubled(rows)
+
+    streams.run(compute, np.zeros((STREAMS, 1), dtype=np.int64))
+    assert cores == [1] * STREAMS
+
+
+def test_threads_that_come_later_have_all_cores() -> None:
+    before = torch.get_num_threads()
+    try:
+        CpuStreams(STREAMS)
+        seen = [torch.get_num_threads()]
+        later = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+        later.start()
+        later.join()
+        assert seen == [STREAMS, STREAMS]
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_part_that_fails_is_told_when_the_others_are_done(streams: CpuStreams) -> None:
+    first_failed = threading.Event()
+    done: list[int] = []
+
+    def compute(rows: Pixels | TokenIds) -> RawVectors:
+        if rows[0] == 0:
+            first_failed.set()
+            raise RuntimeError("out of memory")
+        assert first_failed.wait(30)
+        done.append(int(rows[0]))
+        return doubled(rows)
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        streams.run(compute, np.arange(STREAMS))
+    assert sorted(done) == [1, 2]
+
+
+def test_few_rows_are_not_worth_it(streams: CpuStreams) -> None:
+    assert [rows for rows in (1, 2, 4, 8, 16, 32, 64) if streams.worth(rows)] == [32, 64]
+
+
+def test_a_model_gives_the_same_vectors_in_parts(
+    tiny_model: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    choice = ModelChoice(model=tiny_model, models_dir=str(tmp_path))
+    whole = TorchEmbedder(load_open_clip(choice), batch_size=32)
+    ran: list[int] = []
+    run = CpuStreams.run
+
+    def counted(self: CpuStreams, compute: object, rows: Pixels | TokenIds) -> RawVectors:
+        ran.append(len(rows))
+        return run(self, compute, rows)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(CpuStreams, "run", counted)
+    parted = TorchEmbedder(load_open_clip(choice), batch_size=32, threads=STREAMS)
+    side = whole.space.image_size_px
+    pixels = np.random.default_rng(0).integers(0, 256, (37, side, side, 3), dtype=np.uint8)
+    texts = [f"a mug, number {number}" for number in range(37)]
+    np.testing.assert_allclose(parted.embed_images(pixels), whole.embed_images(pixels), atol=1e-5)
+    np.testing.assert_allclose(parted.embed_texts(texts), whole.embed_texts(texts), atol=1e-5)
+    assert ran == [32, 32]  # of 37, the last five go through together
