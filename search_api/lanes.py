@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -34,7 +35,7 @@ class BatchLimits:
     Attributes:
         places: queries of a lane that may be under way; one more is refused.
         largest: queries in one pass, a power of two.
-        longest_pass_s: a pass is kept so small that it is probably no longer: the other lane waits for its end.
+        longest_pass_s: aimed at, as the other lane waits for a pass's end; probably 1.4 times that at most.
         slowdown: see ``AdmissionLimits``.
     """
 
@@ -246,8 +247,10 @@ class Lane(Generic[Item]):
 
     def _batch_size(self) -> int:
         waiting = len(self._waiting)
-        fitting = max(1, int(self._limits.longest_pass_s / self._item_s))
-        largest = min(self._limits.largest, 1 << (fitting.bit_length() - 1))
+        # the power of two whose pass is nearest to what is aimed at: smaller passes cost more a query, and a machine on
+        # which each query takes a little longer, as it is busy, has the least to spare
+        power = round(math.log2(self._limits.longest_pass_s / self._item_s))
+        largest = min(self._limits.largest, 1 << max(0, power))
         if waiting >= largest:
             return largest
         # backends pad a batch to a power of two. Three are worth the pass of four; of five, the fifth takes the next

@@ -13,8 +13,10 @@ import pytest
 from indexer.embedding.port import Embedder, Pixels
 from indexer.errors import ModelFailed, ModelLoading, Overloaded, QueryTextEmpty, VitrineError
 from indexer.points import Vectors
-from search_api.lanes import BatchLimits
+from search_api.admission import Traffic
+from search_api.lanes import BatchLimits, Lane
 from search_api.model_gate import ModelGate
+from search_api.model_health import ModelHealth
 from tests.embedders import Wrapped
 
 LIMITS = BatchLimits(places=500, largest=8, longest_pass_s=10.0)
@@ -148,6 +150,20 @@ def test_a_slow_model_gets_smaller_batches(tiny_embedder: Embedder) -> None:
             assert {count for _, count in held.passes} == {1}
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(("aim", "size"), [(0.5, 1), (1.5, 2), (5.0, 4), (7.0, 8), (11.0, 8), (12.0, 16), (99.0, 16)])
+def test_the_size_of_a_pass_is_the_power_of_two_nearest_to_what_is_aimed_at(aim: float, size: int) -> None:
+    first_guess_s = 0.05  # of what a query takes, as long as nothing was measured
+    limits = BatchLimits(places=64, largest=16, longest_pass_s=aim * first_guess_s)
+    lane: Lane[str] = Lane("texts", embedded_texts, limits, Traffic(), ModelHealth(), threading.Condition())
+    for number in range(40):
+        lane.append(f"mug {number}")
+    assert len(lane.take()) == size
+
+
+def embedded_texts(texts: Sequence[str]) -> Vectors:
+    raise AssertionError(f"{texts} are not to be embedded")
 
 
 def test_hundreds_of_mixed_queries_each_get_their_own_vector(tiny_embedder: Embedder) -> None:
