@@ -19,8 +19,7 @@ from indexer.embedding.port import Pixels, TokenIds
 from indexer.embedding.towers import RawVectors
 
 _LEAST_ROWS = 8
-"""Of a part. Each thread goes through all the weights: with fewer rows, a pass divided step by step was as fast or
-faster (0.7 to 0.9 with one row each, 0.9 to 1.2 with four, 1.0 to 1.6 with eight and more; two cores)."""
+"""Of a part: each thread goes through all the weights, and fewer rows gained nothing (docs/performance.md)."""
 
 
 def _compute_alone() -> None:
