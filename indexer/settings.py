@@ -289,7 +289,9 @@ class Settings(BaseModel):
     )
     query_batch: int = Field(32, ge=1, le=4096, description="Most queries in one forward pass.")
     query_batch_s: float = Field(
-        0.4, gt=0, description="Longest forward pass aimed at: batches of queries are smaller with slow models."
+        0.4,
+        gt=0,
+        description="Forward pass aimed at, 1.4 times that at most: batches of queries are smaller with slow models.",
     )
     query_cache_bytes: int = Field(
         64_000_000, ge=0, description="Embeddings of earlier queries kept in memory; 0: none."

@@ -28,8 +28,13 @@ def _compute_alone() -> None:
     torch.set_num_threads(1)
 
 
+def streams_for(threads: int, batch_size: int) -> CpuStreams | None:
+    """Streams for a model on so many cores; None if not even its largest batch is worth dividing."""
+    return CpuStreams(threads) if threads > 1 and batch_size >= _LEAST_ROWS * threads else None
+
+
 class CpuStreams:
-    """Threads for parts of a batch; one batch at a time.
+    """Threads for parts of a batch.
 
     Args:
         count: of them, at least 2; the cores that the model may use.
@@ -37,11 +42,12 @@ class CpuStreams:
 
     def __init__(self, count: int) -> None:
         self._count = count
+        before = torch.get_num_threads()
         started = threading.Barrier(count)
         self._threads = ThreadPoolExecutor(count, "model-stream", initializer=_compute_alone)
         wait([self._threads.submit(started.wait) for _ in range(count)])
         # what a thread sets is also what threads begin with that come later
-        torch.set_num_threads(count)
+        torch.set_num_threads(before)
 
     def worth(self, rows: int) -> bool:
         """Whether a batch of so many rows is computed sooner in parts."""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, cast
 import numpy as np
 import torch
 
-from indexer.embedding.cpu_streams import CpuStreams
+from indexer.embedding.cpu_streams import streams_for
 from indexer.embedding.numerics import DeviceName, Numerics
 from indexer.embedding.openclip import LoadedModel
 from indexer.embedding.opened_tower import OpenedTower, RawPatches
@@ -52,7 +52,7 @@ class TorchEmbedder(TowersEmbedder):
         self._module.to(device=self._device, dtype=self._dtype, memory_format=torch.channels_last)
         self._scale = torch.from_numpy(model.preprocess.byte_scale).to(self._device)
         self._shift = torch.from_numpy(model.preprocess.byte_shift).to(self._device)
-        self._streams = CpuStreams(threads) if device == "cpu" and threads > 1 else None
+        self._streams = streams_for(threads, batch_size) if device == "cpu" else None
 
     def open_patches(self) -> PatchTower:
         """See ``Embedder``: the same tower, so nothing is loaded."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,22 @@ import pytest
 import torch
 
 from indexer.embedding.choice import ModelChoice
-from indexer.embedding.cpu_streams import CpuStreams
+from indexer.embedding.cpu_streams import CpuStreams, streams_for
 from indexer.embedding.openclip import load_open_clip
 from indexer.embedding.port import Pixels, TokenIds
 from indexer.embedding.torch_backend import TorchEmbedder
 from indexer.embedding.towers import RawVectors
 
 STREAMS = 3
+
+
+@pytest.fixture(autouse=True)
+def cores() -> Iterator[None]:
+    """As many as there are streams, as where a model is loaded; afterwards what other tests had."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(STREAMS)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture
@@ -47,16 +57,12 @@ def test_every_thread_takes_a_part_and_no_more_than_one_core(streams: CpuStreams
 
 
 def test_threads_that_come_later_have_all_cores() -> None:
-    before = torch.get_num_threads()
-    try:
-        CpuStreams(STREAMS)
-        seen = [torch.get_num_threads()]
-        later = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
-        later.start()
-        later.join()
-        assert seen == [STREAMS, STREAMS]
-    finally:
-        torch.set_num_threads(before)
+    CpuStreams(STREAMS)
+    seen = [torch.get_num_threads()]
+    later = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+    later.start()
+    later.join()
+    assert seen == [STREAMS, STREAMS]
 
 
 def test_a_part_that_fails_is_told_when_the_others_are_done(streams: CpuStreams) -> None:
@@ -78,6 +84,12 @@ def test_a_part_that_fails_is_told_when_the_others_are_done(streams: CpuStreams)
 
 def test_few_rows_are_not_worth_it(streams: CpuStreams) -> None:
     assert [rows for rows in (1, 2, 4, 8, 16, 32, 64) if streams.worth(rows)] == [32, 64]
+
+
+def test_no_threads_are_started_that_no_batch_would_use() -> None:
+    assert streams_for(1, 32) is None
+    assert streams_for(8, 32) is None
+    assert streams_for(4, 32) is not None
 
 
 def test_a_model_gives_the_same_vectors_in_parts(
