@@ -149,7 +149,7 @@ class Lane(Generic[Item]):
         waiting = Waiting(item, Future())
         with self._ready:
             self._waiting.append(waiting)
-            self._ready.notify()
+            self._ready.notify_all()
         waiting.vector.add_done_callback(lambda vector: self._leave(waiting) if vector.cancelled() else None)
         return waiting.vector
 
@@ -161,17 +161,31 @@ class Lane(Generic[Item]):
         """Whether nothing waits; asked while ``ready`` is held."""
         return not self._waiting and not self._parts
 
-    def take(self) -> Sequence[Waiting[Item]]:
-        """What goes into the next pass, asked while ``ready`` is held; at least one query unless the lane is empty."""
+    @property
+    def depth(self) -> int:
+        """How many queries wait; asked while ``ready`` is held."""
+        return len(self._waiting) + sum(len(part) for part in self._parts)
+
+    def take(self, shares: int = 1, among: int = 1) -> Sequence[Waiting[Item]]:
+        """What goes into the next pass, asked while ``ready`` is held; at least one query unless the lane is empty.
+
+        Args:
+            shares: of the model's cores, one of which the pass runs on.
+            among: passes that begin now, and among which what waits is divided.
+        """
         if self._parts:
             return self._parts.popleft()
-        return [self._waiting.popleft() for _ in range(self._batch_size())]
+        return [self._waiting.popleft() for _ in range(self._batch_size(shares, among))]
 
-    def run(self, taken: Sequence[Waiting[Item]]) -> None:
-        """Embeds a batch and answers each query of it; called in the model's thread.
+    def run(self, taken: Sequence[Waiting[Item]], shares: int = 1) -> None:
+        """Embeds a batch and answers each query of it; called in a thread of the model.
 
         A query alone that makes the model fail is answered with the error. A batch that does is halved, and the halves
         go to the front of the lane: what made it fail ends up alone, and all others get their vectors.
+
+        Args:
+            taken: from ``take``.
+            shares: see there.
         """
         batch = [waiting for waiting in taken if _is_awaited(waiting)]
         if not batch:
@@ -188,7 +202,7 @@ class Lane(Generic[Item]):
         for waiting in batch:
             self._waited.observe(start_s - waiting.since_s)
         with self._ready:
-            self._learn(len(batch), pass_s)
+            self._learn(len(batch), pass_s / shares)
             self._passes += 1
             self._answered += len(batch)
         for waiting, vector in zip(batch, vectors, strict=True):
@@ -245,11 +259,11 @@ class Lane(Generic[Item]):
                 self._failed += 1
         batch[0].vector.set_exception(error)
 
-    def _batch_size(self) -> int:
-        waiting = len(self._waiting)
+    def _batch_size(self, shares: int, among: int) -> int:
+        waiting = max(min(1, len(self._waiting)), len(self._waiting) // among)
         # the power of two whose pass is nearest to what is aimed at: smaller passes cost more a query, and a machine on
         # which each query takes a little longer, as it is busy, has the least to spare
-        power = round(math.log2(self._limits.longest_pass_s / self._item_s))
+        power = round(math.log2(self._limits.longest_pass_s / (shares * self._item_s)))
         largest = min(self._limits.largest, 1 << max(0, power))
         if waiting >= largest:
             return largest

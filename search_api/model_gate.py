@@ -1,4 +1,4 @@
-"""The model behind the API: loaded beside it, used by one thread, in batches of whatever waits."""
+"""The model behind the API: loaded beside it, used by threads of its own, in batches of whatever waits."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from indexer.points import Vectors
 from search_api.admission import Traffic
 from search_api.lanes import BatchLimits, Item, Lane, LaneBacklog, LaneFigures
 from search_api.model_health import ModelHealth
+from search_api.turns import Turns
 
 _log = logging.getLogger(__name__)
 _PROBE_AFTER_S = 2.0
@@ -44,10 +45,10 @@ class ModelGate:
     The model's thread takes what waits as soon as it is free: a query that comes alone waits for nothing, and those
     that come while a pass is under way go into the next one together. Photos and texts take turns, so a text waits for
     one pass of photos at most, however many photos wait. Whoever looks where things are in a photo has a turn of a
-    single picture in between, so that no pass of the model ever runs beside another one.
+    single picture in between. While many wait, another thread takes turns beside it, each on its share of the cores.
 
     Args:
-        load: loads the model; called once, in the model's own thread.
+        load: loads the model; called once, in its first thread.
         limits: of each lane.
         deadline_s: a query that has no vector by then is answered ``Overloaded``.
         on_load_failure: called in the model's thread if it cannot be loaded.
@@ -76,7 +77,7 @@ class ModelGate:
         self._embedder: Embedder | None = None
         self._load_failure: VitrineError | None = None
         self._space_id = ""
-        self._closed = False
+        self._turns = Turns([self._images, self._texts, self._looks], self._ready)
 
     def start(self) -> None:
         """Begins to load the model."""
@@ -139,7 +140,7 @@ class ModelGate:
             return await self._vector(self._texts, text, self._deadline_s)
 
     async def look(self, look: Look) -> NDArray[np.float32]:
-        """What a look at a photo gives, in the model's thread when its turn comes.
+        """What a look at a photo gives, in a thread of the model when its turn comes.
 
         Args:
             look: one pass at most; raises a VitrineError if it fails.
@@ -188,9 +189,7 @@ class ModelGate:
 
     def close(self) -> None:
         """Lets the pass under way end, refuses what waits and takes no more."""
-        with self._ready:
-            self._closed = True
-            self._ready.notify()
+        self._turns.close()
         if self._thread.ident is not None:
             self._thread.join()
         self._refuse_all()
@@ -198,7 +197,7 @@ class ModelGate:
     async def _vector(self, lane: Lane[Item], item: Item, deadline_s: float) -> Vectors:
         _ = self.embedder
         waiting = asyncio.wrap_future(lane.append(item))
-        if self._closed:  # seen after the query was put there: either this or close() refuses it
+        if self._turns.closed:  # seen after the query was put there: either this or close() refuses it
             self._refuse_all()
         try:
             async with asyncio.timeout(deadline_s) as limit:
@@ -218,25 +217,30 @@ class ModelGate:
         except TimeoutError as error:
             raise ModelFailed(f"The model did not answer within {_PROBE_TIMEOUT_S:g} s.") from error
         except Overloaded:
-            if self._closed or self._health.idle_s(lane.name) > _PROBE_TIMEOUT_S:
+            if self._turns.closed or self._health.idle_s(lane.name) > _PROBE_TIMEOUT_S:
                 raise
 
     def _work(self) -> None:
         if not self._load_once():
             return
-        lanes: list[Lane[Any]] = [self._images, self._texts, self._looks]
-        while True:
-            with self._ready:
-                while not self._closed and all(lane.is_empty() for lane in lanes):
-                    self._ready.wait()
-                if self._closed:
-                    return
-                lane = next(lane for lane in lanes if not lane.is_empty())
-                batch = lane.take()
-            # whose turn it was is asked last next time
-            lanes.remove(lane)
-            lanes.append(lane)
-            lane.run(batch)
+        beside = [
+            threading.Thread(target=self._use, kwargs={"shared": True}, name="model")
+            for _ in range(1, self.embedder.shares)
+        ]
+        for thread in beside:
+            thread.start()
+        self._use()
+        for thread in beside:
+            thread.join()
+
+    def _use(self, *, shared: bool = False) -> None:
+        embedder = self.embedder
+        while (turn := self._turns.take(embedder.shares, shared=shared)) is not None:
+            try:
+                with nullcontext() if turn.shares == 1 else embedder.on_share():
+                    turn.lane.run(turn.batch, turn.shares)
+            finally:
+                self._turns.end(turn)
 
     def _open_patches(self) -> None:
         with self._opening_patches:  # of those that ask at the same time, one opens it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 from PIL import Image
 
@@ -43,6 +44,13 @@ class Wrapped:
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
         return self.embedder.embed_texts(texts)
+
+    @property
+    def shares(self) -> int:
+        return self.embedder.shares
+
+    def on_share(self) -> AbstractContextManager[None]:
+        return self.embedder.on_share()
 
     def open_patches(self) -> PatchTower:
         return self.embedder.open_patches()

@@ -8,8 +8,9 @@ over before the threads have met. Threads that each compute some of the rows mee
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from typing import cast
 
 import numpy as np
@@ -26,6 +27,18 @@ def _compute_alone() -> None:
     # a thread's first step gives it the number that torch has then, whatever it set before: this is that step
     torch.get_num_threads()
     torch.set_num_threads(1)
+
+
+@contextmanager
+def on_cores(count: int, of: int) -> Iterator[None]:
+    """What the calling thread computes in the block, torch divides among ``count`` threads, and afterwards ``of``."""
+    # see above; and what the thread had before may be what another one had just set for itself
+    torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(of)
 
 
 def streams_for(threads: int, batch_size: int) -> CpuStreams | None:

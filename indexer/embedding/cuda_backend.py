@@ -51,14 +51,14 @@ class CudaEmbedder(TorchEmbedder):
         if self._image_graphs is None:
             yield from super()._image_passes(batches)
             return
-        with self._image_lock:
+        with self._image_turns:
             yield from self._image_graphs.run(batches)
 
     def _text_passes(self, batches: Iterable[TokenIds]) -> Iterator[RawVectors]:
         if self._text_graphs is None:
             yield from super()._text_passes(batches)
             return
-        with self._text_lock:
+        with self._text_turns:
             yield from self._text_graphs.run(batches)
 
     def _captured(

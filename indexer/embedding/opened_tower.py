@@ -29,14 +29,14 @@ class OpenedTower:
         preprocess: the recipe of whole pictures.
         side_px: of the pictures that the tower takes.
         run: uint8 (B, S, S, 3) through the tower.
-        lock: of the embedder's image tower: two passes would fight for the same cores.
+        turns: of the embedder's image tower.
     """
 
     description: str
     preprocess: Preprocess
     side_px: int
     run: Callable[[Pixels], RawPatches]
-    lock: threading.Lock
+    turns: threading.Semaphore
 
     def prepare_image(self, image: Image.Image) -> Pixels:
         """See ``PatchTower``."""
@@ -47,7 +47,7 @@ class OpenedTower:
         maps = []
         for picture in pixels:  # one by one: a pass of several keeps queries waiting for all of them
             try:
-                with self.lock:
+                with self.turns:
                     vectors, weights = self.run(picture[None])
             except (RuntimeError, ValueError, IndexError) as error:
                 raise ModelFailed(f"The patches cannot be computed: {str(error).splitlines()[0][:200]}.") from error

@@ -137,7 +137,7 @@ class OpenVinoEmbedder(TowersEmbedder):
             vectors, weights = _inferred(request, pixels)
             return vectors, weights
 
-        return OpenedTower(f"openvino {number_format} on cpu", self._recipe, side_px, run, self._image_lock)
+        return OpenedTower(f"openvino {number_format} on cpu", self._recipe, side_px, run, self._image_turns)
 
 
 def save_converted(model: LoadedModel, tower: ConvertedTower, path: Path) -> None:

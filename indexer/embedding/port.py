@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -91,6 +92,16 @@ class Embedder(Protocol):
             QueryTextEmpty: a text of which the tokenizer keeps nothing.
             ModelFailed: the model raised, or gave numbers that are not finite.
         """
+        ...
+
+    @property
+    def shares(self) -> int:
+        """How many passes at a time, each on its share of the cores, embed more than one after the other on all; 1:
+        none do."""
+        ...
+
+    def on_share(self) -> AbstractContextManager[None]:
+        """What the calling thread embeds in the block is computed on one share of the cores, beside others."""
         ...
 
     def open_patches(self) -> PatchTower:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 import torch
 
-from indexer.embedding.cpu_streams import streams_for
+from indexer.embedding.cpu_streams import on_cores, streams_for
 from indexer.embedding.numerics import DeviceName, Numerics
 from indexer.embedding.openclip import LoadedModel
 from indexer.embedding.opened_tower import OpenedTower, RawPatches
@@ -17,6 +19,9 @@ from indexer.embedding.patch_modules import PatchModule
 from indexer.embedding.patches import PatchTower
 from indexer.embedding.port import Pixels, TokenIds
 from indexer.embedding.towers import RawVectors, TowersEmbedder
+
+_SHARES = 2
+"""Of the cores, see ``Embedder.shares``: with more, a query would wait the longer for its own pass."""
 
 
 class TorchEmbedder(TowersEmbedder):
@@ -44,7 +49,8 @@ class TorchEmbedder(TowersEmbedder):
         batch_size: int = 32,
         threads: int = 1,
     ) -> None:
-        super().__init__(model, Numerics("torch", precision, precision, device), batch_size)
+        shares = _SHARES if device == "cpu" and threads >= _SHARES else 1
+        super().__init__(model, Numerics("torch", precision, precision, device), batch_size, shares=shares)
         self._model = model
         self._device = torch.device(device)
         self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
@@ -53,6 +59,18 @@ class TorchEmbedder(TowersEmbedder):
         self._scale = torch.from_numpy(model.preprocess.byte_scale).to(self._device)
         self._shift = torch.from_numpy(model.preprocess.byte_shift).to(self._device)
         self._streams = streams_for(threads, batch_size) if device == "cpu" else None
+        self._cores = threads
+        self._here = threading.local()
+
+    @contextmanager
+    def on_share(self) -> Iterator[None]:
+        """See ``Embedder``."""
+        with on_cores(self._cores // self._shares, self._cores):
+            self._here.on_share = True
+            try:
+                yield
+            finally:
+                self._here.on_share = False
 
     def open_patches(self) -> PatchTower:
         """See ``Embedder``: the same tower, so nothing is loaded."""
@@ -63,7 +81,7 @@ class TorchEmbedder(TowersEmbedder):
                 vectors, weights = module(torch.from_numpy(np.require(pixels, requirements=["C", "W"])).to(device))
                 return vectors.cpu().numpy(), weights.cpu().numpy()
 
-        return OpenedTower(str(self.numerics), self._recipe, module.side_px, run, self._image_lock)
+        return OpenedTower(str(self.numerics), self._recipe, module.side_px, run, self._image_turns)
 
     def _run_images(self, pixels: Pixels) -> RawVectors:
         return self._divided(self._encode_images, pixels)
@@ -72,7 +90,7 @@ class TorchEmbedder(TowersEmbedder):
         return self._divided(self._encode_texts, ids)
 
     def _divided(self, encode: Callable[[torch.Tensor], torch.Tensor], rows: Pixels | TokenIds) -> RawVectors:
-        if self._streams is None or not self._streams.worth(len(rows)):
+        if self._streams is None or getattr(self._here, "on_share", False) or not self._streams.worth(len(rows)):
             return self._eagerly(encode, rows)
         return self._streams.run(partial(self._eagerly, encode), rows)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar, TypeAlias, cast
 
 import numpy as np
@@ -27,19 +28,20 @@ RawVectors: TypeAlias = NDArray[np.floating[Any]]
 class TowersEmbedder(ABC):
     """An ``Embedder`` of two towers; a backend adds how a batch goes through each.
 
-    A tower runs one batch at a time: two would fight for the same cores and double the memory. The towers have a lock
-    each, so that a text need not wait for a batch of pictures.
+    A tower runs one batch at a time, or one on each share of the cores: more would fight for them and for memory. The
+    towers have their own turns, so that a text need not wait for a batch of pictures.
 
     Args:
         model: from ``load_open_clip``; its module is not kept here.
         numerics: what the backend computes with.
         batch_size: the largest batch.
+        shares: see ``Embedder``.
     """
 
     _fixed_sizes: ClassVar[bool] = False
     """Whether batches are filled up to powers of two: the kernels chosen for a shape are then chosen once."""
 
-    def __init__(self, model: LoadedModel, numerics: Numerics, batch_size: int) -> None:
+    def __init__(self, model: LoadedModel, numerics: Numerics, batch_size: int, *, shares: int = 1) -> None:
         self._space = model.space
         self._label_scale = model.label_scale
         self._recipe = model.preprocess
@@ -47,7 +49,8 @@ class TowersEmbedder(ABC):
         self._numerics = numerics
         self._batch_size = batch_size
         self._blank = model.tokenize([""])[0]
-        self._image_lock, self._text_lock = threading.Lock(), threading.Lock()
+        self._shares = shares
+        self._image_turns, self._text_turns = threading.Semaphore(shares), threading.Semaphore(shares)
 
     @property
     def space(self) -> EmbeddingSpace:
@@ -90,6 +93,15 @@ class TowersEmbedder(ABC):
                 raise QueryTextEmpty(f"Nothing is left to search for in the text {text!r}.", "Type a word.")
         return self._in_batches(ids, self._text_passes)
 
+    @property
+    def shares(self) -> int:
+        """See ``Embedder``."""
+        return self._shares
+
+    def on_share(self) -> AbstractContextManager[None]:
+        """See ``Embedder``."""
+        return nullcontext()
+
     @abstractmethod
     def open_patches(self) -> PatchTower:
         """See ``Embedder``."""
@@ -105,14 +117,14 @@ class TowersEmbedder(ABC):
     def _image_passes(self, batches: Iterable[Pixels]) -> Iterator[RawVectors]:
         """Batches through the image tower, one after the other."""
         for pixels in batches:
-            with self._image_lock:
+            with self._image_turns:
                 raw = self._run_images(pixels)
             yield raw
 
     def _text_passes(self, batches: Iterable[TokenIds]) -> Iterator[RawVectors]:
         """Batches through the text tower, one after the other."""
         for ids in batches:
-            with self._text_lock:
+            with self._text_turns:
                 raw = self._run_texts(ids)
             yield raw
 

@@ -112,3 +112,39 @@ def test_a_model_gives_the_same_vectors_in_parts(
     np.testing.assert_allclose(parted.embed_images(pixels), whole.embed_images(pixels), atol=1e-5)
     np.testing.assert_allclose(parted.embed_texts(texts), whole.embed_texts(texts), atol=1e-5)
     assert ran == [32, 32]  # of 37, the last five go through together
+
+
+def test_shares_are_there_for_two_cores_and_more(tiny_model: str, tmp_path: Path) -> None:
+    model = load_open_clip(ModelChoice(model=tiny_model, models_dir=str(tmp_path)))
+    assert [TorchEmbedder(model, threads=threads).shares for threads in (1, 2, 3, 16)] == [1, 2, 2, 2]
+
+
+def test_on_a_share_torch_has_that_many_cores_and_afterwards_all(tiny_model: str, tmp_path: Path) -> None:
+    embedder = TorchEmbedder(load_open_clip(ModelChoice(model=tiny_model, models_dir=str(tmp_path))), threads=4)
+    seen: list[tuple[int, int]] = []
+    both_in, both_out = (threading.Barrier(2, timeout=30) for _ in range(2))
+
+    def embed() -> None:
+        with embedder.on_share():
+            both_in.wait()
+            inside = torch.get_num_threads()
+            both_out.wait()
+        seen.append((inside, torch.get_num_threads()))
+
+    threads = [threading.Thread(target=embed) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert seen == [(2, 4)] * 2
+
+
+def test_a_pass_on_a_share_does_not_take_the_threads_of_the_other(
+    tiny_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedder = TorchEmbedder(load_open_clip(ModelChoice(model=tiny_model, models_dir=str(tmp_path))), threads=2)
+    texts = [f"a mug, number {number}" for number in range(32)]
+    expected = embedder.embed_texts(texts)
+    monkeypatch.setattr(CpuStreams, "run", lambda *_: pytest.fail("in parts"))
+    with embedder.on_share():
+        np.testing.assert_allclose(embedder.embed_texts(texts), expected, atol=1e-5)

@@ -40,6 +40,12 @@ class Held(Wrapped):
         self._note("texts", len(texts))
         return super().embed_texts(texts)
 
+    def hold_next(self) -> None:
+        """Lets the pass go on that is held, and holds the next one."""
+        self.inside.clear()
+        self.go_on.set()
+        self.go_on = threading.Event()
+
     def _note(self, lane: str, count: int) -> None:
         self.passes.append((lane, count))
         self.inside.set()
