@@ -276,7 +276,9 @@ class Settings(BaseModel):
         60.0, gt=0, description="Longest wait for a body; a feed may take as long again for each 10 MB that it brings."
     )
     query_queue: int = Field(
-        64, ge=1, description="Photos, and likewise texts, that may wait for the model; more are answered with 503."
+        64,
+        ge=1,
+        description="Requests with photos, likewise with texts, that may wait for the model; 503 for more.",
     )
     query_deadline_s: float = Field(
         10.0, gt=0, description="Longest wait of a query for the model, its own pass included; then 503."

@@ -118,12 +118,12 @@ class _Pace:
         self.counted_from_s = 0.0
         self._busy_s = self._answered = 0.0
 
-    def answered(self, now_s: float) -> None:
-        """One more is; time counts from the last one on, or from when the first came."""
+    def answered(self, now_s: float, queries: int) -> None:
+        """So many more are; time counts from the last one on, or from when the first came."""
         since_s = now_s - self.counted_from_s
         kept = math.exp(-since_s / _REMEMBERED_S)
         self._busy_s = kept * self._busy_s + since_s
-        self._answered = kept * self._answered + 1
+        self._answered = kept * self._answered + queries
         self.counted_from_s = now_s
 
     @property
@@ -165,13 +165,13 @@ class Traffic:
             self._pace.counted_from_s = now_s
         self._under_way += 1
 
-    def left(self, now_s: float, ending: Ending) -> None:
-        """One of those who were let in did."""
+    def left(self, now_s: float, ending: Ending, queries: int) -> None:
+        """One of those who were let in did, with so many queries answered."""
         self._under_way -= 1
         if ending is not Ending.GIVEN_UP:
             self._count(now_s, left=1)
         if ending is Ending.ANSWERED:
-            self._pace.answered(now_s)
+            self._pace.answered(now_s, queries)
 
     def _count(self, now_s: float, *, came: int = 0, left: int = 0) -> None:
         for load in self._loads:
@@ -228,15 +228,22 @@ class Admission:
         self._under_way += 1
         return ticket
 
-    def leave(self, ticket: Ticket, ending: Ending) -> None:
-        """A query is done with."""
+    def leave(self, ticket: Ticket, ending: Ending, queries: int = 1) -> None:
+        """Who was let in is done.
+
+        Args:
+            ticket: from ``enter``.
+            ending: how.
+            queries: that were answered with it.
+        """
         now_s = self._clock_s()
         self._under_way -= 1
-        self._traffic.left(now_s, ending)
+        self._traffic.left(now_s, ending, queries)
         if ending is Ending.ANSWERED:
-            if ticket is self._lone:
+            # what several take together tells nothing of one alone
+            if ticket is self._lone and queries == 1:
                 self._learn_alone(now_s - ticket.entered_s)
-            self._pace.answered(now_s)
+            self._pace.answered(now_s, queries)
 
     def _waits_too_long(self, now_s: float) -> bool:
         if not self._limits.slowdown or not self._alone_s or now_s - self._crowded_since_s < self._lasting_s():

@@ -18,7 +18,9 @@ from indexer.search.compose import CatalogGeometry, ValueGroup
 from indexer.store.async_reader import AsyncCollectionReader
 from indexer.store.filters import AnyOf, Not, attribute_field
 from indexer.store.queries import FacetQuery, NearestQuery, OrderedQuery
+from search_api.one_place import OnePlace
 from search_api.query_embeddings import QueryEmbeddings
+from search_api.side_by_side import some_at_once
 from search_api.tenancy import TenantOfRequest
 
 _T = TypeVar("_T")
@@ -34,7 +36,7 @@ _MAX_VALUES = 48
 _MAX_TENANTS = 1000
 """Of whom something is kept; what is known of the one that asked least lately is learned again."""
 _TEXTS_AT_ONCE = 16
-"""Well below the places that texts have before the model: these texts keep no shopper's out."""
+"""Enough to fill the model's batches, and few enough that a shopper's text is not long behind them."""
 
 
 class _Kept(Generic[_T]):
@@ -192,18 +194,16 @@ class CatalogKnowledge:
 
     async def _embedded(self, texts: Sequence[str]) -> Vectors:
         """Embeddings of those that are texts at all, float32 (N, D)."""
-        found: list[Vectors] = []
-        for start in range(0, len(texts), _TEXTS_AT_ONCE):
-            answers = await asyncio.gather(
-                *(self._queries.of_text(text) for text in texts[start : start + _TEXTS_AT_ONCE]), return_exceptions=True
-            )
-            for answer in answers:
-                if isinstance(answer, QueryTextEmpty):
-                    continue
-                if isinstance(answer, BaseException):
-                    raise answer
-                found.append(answer.vector)
+        with self._queries.place_for_texts() as place:
+            answers = await some_at_once(texts, lambda text: self._embedded_if_text(text, place), _TEXTS_AT_ONCE)
+        found = [vector for vector in answers if vector is not None]
         return np.stack(found) if found else np.zeros((0, 0), dtype=np.float32)
+
+    async def _embedded_if_text(self, text: str, place: OnePlace) -> Vectors | None:
+        try:
+            return (await self._queries.of_text(text, place)).vector
+        except QueryTextEmpty:
+            return None
 
 
 def _mean(vectors: Vectors) -> Vectors:

@@ -74,6 +74,17 @@ class LaneBacklog:
     oldest_age_s: float
 
 
+@dataclass(slots=True, eq=False)
+class Place:
+    """In a lane, of a request.
+
+    Attributes:
+        answered: queries that got their vector on it; none where a photo was only looked at.
+    """
+
+    answered: int = 0
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Waiting(Generic[Item]):
     """A query, and its vector to come: float32 (D,); cancelled when nobody awaits it any more."""
@@ -119,8 +130,8 @@ class Lane(Generic[Item]):
         self._waited = metrics.QUERY_STAGE_SECONDS.labels(f"wait_{name}")
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """A place in the lane, held until the end of the block, however it ends.
+    def place(self) -> Iterator[Place]:
+        """A place in the lane for one query or several of a request, held until the end of the block, however it ends.
 
         Raises:
             Overloaded: there is none, or a lasting queue is so long already that the query would wait too long.
@@ -134,15 +145,16 @@ class Lane(Generic[Item]):
                 back_s = max(self.wait_s(), round(self._traffic.back_s(), 3))
                 raise Overloaded(f"{under_way} queries already wait for the model.", retry_after_s=back_s)
         ending = Ending.GIVEN_UP
+        place = Place()
         try:
-            yield
+            yield place
             ending = Ending.ANSWERED
         except ImageError:
             ending = Ending.REFUSED
             raise
         finally:
             with self._ready:
-                self._admission.leave(ticket, ending)
+                self._admission.leave(ticket, ending, max(1, place.answered))
 
     def append(self, item: Item) -> Future[Vectors]:
         """Puts a query at the end of the lane."""

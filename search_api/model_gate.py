@@ -18,7 +18,7 @@ from indexer.embedding.port import PROBE_TEXT, Embedder, Pixels, probe_pixels
 from indexer.errors import ModelFailed, ModelLoading, Overloaded, VitrineError
 from indexer.points import Vectors
 from search_api.admission import Traffic
-from search_api.lanes import BatchLimits, Item, Lane, LaneBacklog, LaneFigures
+from search_api.lanes import BatchLimits, Item, Lane, LaneBacklog, LaneFigures, Place
 from search_api.model_health import ModelHealth
 from search_api.turns import Turns
 
@@ -108,7 +108,7 @@ class ModelGate:
             self._space_id = self.embedder.space.space_id
         return self._space_id
 
-    def image_place(self) -> AbstractContextManager[None]:
+    def image_place(self) -> AbstractContextManager[Place]:
         """A photo's place, to be held from before it is decoded: what cannot be embedded need not be decoded.
 
         Raises:
@@ -116,28 +116,41 @@ class ModelGate:
         """
         return self._images.place()
 
-    async def embed_image(self, pixels: Pixels) -> Vectors:
-        """A photo's vector: float32 (D,); called by who holds an ``image_place``.
+    def text_place(self) -> AbstractContextManager[Place]:
+        """A place for the texts of a request.
+
+        Raises:
+            Overloaded: there is none.
+        """
+        return self._texts.place()
+
+    async def embed_image(self, pixels: Pixels, place: Place) -> Vectors:
+        """A photo's vector: float32 (D,).
 
         Args:
             pixels: uint8 (S, S, 3), from ``prepare_image``.
+            place: an ``image_place``, held until this ends.
 
         Raises:
             ModelFailed: the model fails for this photo.
             Overloaded: it did not come to it in time.
         """
-        return await self._vector(self._images, pixels, self._deadline_s)
+        return await self._vector(self._images, pixels, place)
 
-    async def embed_text(self, text: str) -> Vectors:
+    async def embed_text(self, text: str, place: Place | None = None) -> Vectors:
         """A text's vector: float32 (D,).
+
+        Args:
+            text: of a shopper.
+            place: a ``text_place``, held until this ends; None: it takes one itself.
 
         Raises:
             QueryTextEmpty: nothing is left to search for.
             ModelFailed: the model fails for this text.
             Overloaded: too many texts wait, or the model did not come to it in time.
         """
-        with self._texts.place():
-            return await self._vector(self._texts, text, self._deadline_s)
+        with self.text_place() if place is None else nullcontext(place) as held:
+            return await self._vector(self._texts, text, held)
 
     async def look(self, look: Look) -> NDArray[np.float32]:
         """What a look at a photo gives, in a thread of the model when its turn comes.
@@ -149,8 +162,8 @@ class ModelGate:
             ModelFailed: it fails.
             Overloaded: too many wait, or the model did not come to it in time.
         """
-        with self._looks.place():
-            return await self._vector(self._looks, look, self._deadline_s)
+        with self._looks.place() as place:
+            return await self._vector(self._looks, look, place)
 
     async def patch_tower(self) -> PatchTower:
         """The model's image tower opened up; the first call may take as long as loading a model did.
@@ -194,26 +207,29 @@ class ModelGate:
             self._thread.join()
         self._refuse_all()
 
-    async def _vector(self, lane: Lane[Item], item: Item, deadline_s: float) -> Vectors:
+    async def _vector(self, lane: Lane[Item], item: Item, place: Place, deadline_s: float | None = None) -> Vectors:
         _ = self.embedder
+        deadline_s = self._deadline_s if deadline_s is None else deadline_s
         waiting = asyncio.wrap_future(lane.append(item))
         if self._turns.closed:  # seen after the query was put there: either this or close() refuses it
             self._refuse_all()
         try:
             async with asyncio.timeout(deadline_s) as limit:
-                return await waiting
+                vector = await waiting
         except TimeoutError as error:
             if not limit.expired():
                 raise
             raise Overloaded(
                 f"The model did not come to this query within {deadline_s:g} s.", retry_after_s=lane.wait_s()
             ) from error
+        place.answered += 1
+        return vector
 
     async def _probe(self, lane: Lane[Item], item: Item) -> None:
         try:
-            with lane.place():
+            with lane.place() as place:
                 async with asyncio.timeout(_PROBE_TIMEOUT_S):
-                    await self._vector(lane, item, 2 * _PROBE_TIMEOUT_S)
+                    await self._vector(lane, item, place, 2 * _PROBE_TIMEOUT_S)
         except TimeoutError as error:
             raise ModelFailed(f"The model did not answer within {_PROBE_TIMEOUT_S:g} s.") from error
         except Overloaded:

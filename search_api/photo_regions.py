@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +23,7 @@ from indexer.regions.finder import PatchFinder, RegionFinder
 from indexer.regions.labels import labelled
 from indexer.regions.salience import Region
 from search_api.model_gate import ModelGate
+from search_api.one_place import OnePlace
 from search_api.query_embeddings import QueryEmbedding, QueryEmbeddings
 
 _REMEMBERED = 1000
@@ -123,7 +125,9 @@ class PhotoRegions:
             self._known.popitem(last=False)
         return found
 
-    async def chosen(self, data: bytes, *, box: Box | None = None, auto: bool = False) -> ChosenPart:
+    async def chosen(
+        self, data: bytes, *, box: Box | None = None, auto: bool = False, place: OnePlace | None = None
+    ) -> ChosenPart:
         """What of a photo is searched with.
 
         Args:
@@ -131,19 +135,24 @@ class PhotoRegions:
             box: that somebody drew; its crop is taken.
             auto: without a box, the whole photo and the objects found in it are held against the catalog, and the
                 nearest is taken.
+            place: of the request, if it asks about several photos.
 
         Raises:
             BoxInvalid, ImageError, EmbedderError, StoreError, Overloaded
         """
         if box is not None:
-            return ChosenPart((await self._queries.of_crops(data, [Crop(box, DRAWN_MARGIN)]))[0], "crop", box)
+            return ChosenPart((await self._queries.of_crops(data, [Crop(box, DRAWN_MARGIN)], place))[0], "crop", box)
         if not auto:
-            return ChosenPart(await self._queries.of_image(data), "whole")
-        whole, found = await asyncio.gather(self._queries.of_image(data), self.find(data))
+            return ChosenPart(await self._queries.of_image(data, place), "whole")
+        with nullcontext(place) if place is not None else self._queries.place_for_photos() as held:
+            return await self._nearest_part(data, held)
+
+    async def _nearest_part(self, data: bytes, place: OnePlace) -> ChosenPart:
+        whole, found = await asyncio.gather(self._queries.of_image(data, place), self.find(data))
         boxes = [region.box for region in found.regions[:SEARCHED]]
         if not boxes:
             return ChosenPart(whole, "whole", note=found.note)
-        crops = await self._queries.of_crops(data, [Crop(item, FOUND_MARGIN) for item in boxes])
+        crops = await self._queries.of_crops(data, [Crop(item, FOUND_MARGIN) for item in boxes], place)
         best, *others = await asyncio.gather(*(self._best_score(item.vector) for item in (whole, *crops)))
         number = closest(best, others)
         if number is None:
@@ -176,6 +185,8 @@ class PhotoRegions:
         if not words or not regions:
             return tuple(regions)
         crops = await self._queries.of_crops(data, [Crop(region.box, FOUND_MARGIN) for region in regions])
-        texts = [(await self._queries.of_text(DEFAULT_TEMPLATE.replace(SLOT, word))).vector for word in words]
+        prompts = [DEFAULT_TEMPLATE.replace(SLOT, word) for word in words]
+        with self._queries.place_for_texts() as place:
+            texts = [(await self._queries.of_text(prompt, place)).vector for prompt in prompts]
         scale = self._gate.embedder.label_scale
         return labelled(regions, np.stack([item.vector for item in crops]), words, np.stack(texts), scale)

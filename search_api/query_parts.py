@@ -82,26 +82,29 @@ class QueryPartReader:
         disliked = [_Named("disliked", item.product_id, None, item.weight) for item in query.disliked]
         named = [*products, *liked, *disliked]
         chosen: dict[int, ChosenPart] = {}
-        work: list[Coroutine[Any, Any, Sequence[QueryPart]]] = [
-            *(self._photo(number, photos[number], part, chosen) for number, part in enumerate(query.photos)),
-            *(self._text("text", part) for part in query.texts),
-            *(self._text("negative_text", part) for part in query.negative_texts),
-            self._products(named),
-        ]
-        found = [part for parts in await all_of(work) for part in parts]
+        with self._queries.place_for_photos() as photo_place, self._queries.place_for_texts() as text_place:
+
+            async def read_photo(number: int, part: PhotoPart) -> Sequence[QueryPart]:
+                box = None if part.box is None else Box.checked(part.box)
+                chosen[number] = item = await self._regions.chosen(
+                    photos[number], box=box, auto=part.region == "auto", place=photo_place
+                )
+                return [QueryPart("photo", f"photo {number}", item.embedding.vector, part.weight)]
+
+            async def read_text(kind: PartKind, part: TextPart) -> Sequence[QueryPart]:
+                embedding = await self._queries.of_text(part.text, text_place)
+                return [QueryPart(kind, part.text, embedding.vector, part.weight)]
+
+            work: list[Coroutine[Any, Any, Sequence[QueryPart]]] = [
+                *(read_photo(number, part) for number, part in enumerate(query.photos)),
+                *(read_text("text", part) for part in query.texts),
+                *(read_text("negative_text", part) for part in query.negative_texts),
+                self._products(named),
+            ]
+            found = [part for parts in await all_of(work) for part in parts]
         order = ("photo", "product", "text", "liked", "disliked", "negative_text")
         parts = tuple(sorted(found, key=lambda part: order.index(part.kind)))
         return ReadParts(parts, tuple(chosen[number] for number in range(len(photos))))
-
-    async def _photo(
-        self, number: int, data: bytes, part: PhotoPart, chosen: dict[int, ChosenPart]
-    ) -> Sequence[QueryPart]:
-        box = None if part.box is None else Box.checked(part.box)
-        chosen[number] = await self._regions.chosen(data, box=box, auto=part.region == "auto")
-        return [QueryPart("photo", f"photo {number}", chosen[number].embedding.vector, part.weight)]
-
-    async def _text(self, kind: PartKind, part: TextPart) -> Sequence[QueryPart]:
-        return [QueryPart(kind, part.text, (await self._queries.of_text(part.text)).vector, part.weight)]
 
     async def _products(self, named: Sequence[_Named]) -> Sequence[QueryPart]:
         if not named:

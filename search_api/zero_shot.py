@@ -75,7 +75,7 @@ class ZeroShotService:
             check_query_text(prompt, self._max_text_chars)
         # the photo first: what cannot be decoded needs no labels
         picture = (await self._queries.of_image(photo)).vector
-        vectors = await some_at_once(prompts, self._of_text, _TEXTS_AT_ONCE)
+        vectors = await self._of_texts(prompts)
         by_label = np.stack(vectors).reshape(len(labels), len(templates), -1)
         scores = score_labels(
             picture[None, :], np.stack([averaged(own) for own in by_label]), self._gate.embedder.label_scale
@@ -97,7 +97,9 @@ class ZeroShotService:
         Raises:
             ImageError, EmbedderError, Overloaded
         """
-        return self._embeddings(await some_at_once(photos, self._of_image, _PHOTOS_AT_ONCE))
+        with self._queries.place_for_photos() as place:
+            found = await some_at_once(photos, lambda photo: self._queries.of_image(photo, place), _PHOTOS_AT_ONCE)
+        return self._embeddings([item.vector for item in found])
 
     async def embed_texts(self, texts: Sequence[str]) -> Embeddings:
         """Vectors of texts.
@@ -107,13 +109,12 @@ class ZeroShotService:
         """
         for text in texts:
             check_query_text(text, self._max_text_chars)
-        return self._embeddings(await some_at_once(texts, self._of_text, _TEXTS_AT_ONCE))
+        return self._embeddings(await self._of_texts(texts))
 
     def _embeddings(self, vectors: Sequence[Vectors]) -> Embeddings:
         return Embeddings(np.stack(vectors), self._gate.space_id)
 
-    async def _of_image(self, photo: bytes) -> Vectors:
-        return (await self._queries.of_image(photo)).vector
-
-    async def _of_text(self, text: str) -> Vectors:
-        return (await self._queries.of_text(text)).vector
+    async def _of_texts(self, texts: Sequence[str]) -> list[Vectors]:
+        with self._queries.place_for_texts() as place:
+            found = await some_at_once(texts, lambda text: self._queries.of_text(text, place), _TEXTS_AT_ONCE)
+        return [item.vector for item in found]

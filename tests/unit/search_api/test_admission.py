@@ -294,3 +294,18 @@ def test_who_gives_up_teaches_nothing() -> None:
     lane.admission.leave(ticket, Ending.GIVEN_UP)
     assert lane.admission.under_way == 0
     assert lane.admission.expected_s() == before
+
+
+def test_what_many_queries_of_one_request_take_is_no_measure_of_one_alone() -> None:
+    lane = Lane(slowdown=2.5)
+    lane.some_alone()
+    for _ in range(200):  # each by itself, with 40 queries that are answered together
+        ticket = lane.admission.enter()
+        assert ticket is not None
+        lane.now_s += 40 * ALONE_S
+        lane.admission.leave(ticket, Ending.ANSWERED, 40)
+    assert lane.admission.expected_s() == pytest.approx(ALONE_S, rel=0.05)
+    lane.work_at_twice_the_capacity(200)
+    lane.took_s.clear()
+    lane.work_at_twice_the_capacity(200)
+    assert max(lane.took_s) < 4 * ALONE_S

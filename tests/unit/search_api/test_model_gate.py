@@ -101,8 +101,8 @@ async def opened(
 
 
 async def image(gate: ModelGate, pixels: Pixels) -> Vectors:
-    with gate.image_place():
-        return await gate.embed_image(pixels)
+    with gate.image_place() as place:
+        return await gate.embed_image(pixels, place)
 
 
 async def until(true: Callable[[], bool]) -> None:
