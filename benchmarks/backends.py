@@ -17,11 +17,11 @@ import numpy as np
 import open_clip
 import torch
 
-from benchmarks.checkpoints import B16_224, CACHE, made_up_checkpoint
+from benchmarks.checkpoints import B16_224, model_folder, model_named
 from benchmarks.rounds import Contestant, Rounds, elapsed_ms, per_second
 from benchmarks.rows import Claim, Row, add_json_flag, report
 from indexer.embedding.build import Builder
-from indexer.embedding.choice import DEMO_MODEL, LOCAL_DIR, ModelChoice, demo_checkpoint
+from indexer.embedding.choice import DEMO_MODEL, LOCAL_DIR, ModelChoice
 from indexer.embedding.load import open_model
 from indexer.embedding.numerics import Numerics
 from indexer.embedding.openvino_backend import INT8_RECIPES
@@ -45,8 +45,7 @@ def main() -> None:
     parser.add_argument("--prepare", action="store_true", help="convert and quantise only")
     add_json_flag(parser)
     arguments = parser.parse_args()
-    folder = demo_checkpoint() if arguments.model == DEMO_MODEL else made_up_checkpoint(arguments.model, CACHE)
-    choice = ModelChoice(model=f"{LOCAL_DIR}{folder}", device="cpu", models_dir=str(_MODELS.resolve()))
+    choice = ModelChoice(model=model_named(arguments.model), device="cpu", models_dir=str(_MODELS.resolve()))
     with open_model(choice) as opened:
         side = opened.builder.space.image_size_px
         pixels = np.random.default_rng(0).integers(0, 256, (_BATCH, side, side, 3), dtype=np.uint8)
@@ -62,7 +61,7 @@ def main() -> None:
 def measured(builder: Builder, ways: Sequence[Numerics], pixels: Pixels, arguments: argparse.Namespace) -> list[Row]:
     """All ways in turn, round after round."""
     repeats = 8 if arguments.model == DEMO_MODEL else 1
-    batches, singles, texts = _open_clip(builder, pixels, repeats)
+    batches, singles, texts = _open_clip(builder, model_folder(arguments.model), pixels, repeats)
     for way in ways:
         embedder = builder.build(way)
         batches[str(way)] = _batches(lambda e=embedder: e.embed_images(pixels), repeats)  # type: ignore[misc]
@@ -97,13 +96,11 @@ def _prepare(builder: Builder, way: Numerics, pixels: Pixels) -> None:
 
 
 def _open_clip(
-    builder: Builder, pixels: Pixels, repeats: int
+    builder: Builder, checkpoint: Path, pixels: Pixels, repeats: int
 ) -> tuple[dict[str, Contestant], dict[str, Contestant], dict[str, Contestant]]:
     """As its README has it: float32, tensors of floats, no gradient; made before ours change how torch runs."""
     loaded = builder.model
-    model: Any = open_clip.create_model(
-        _identifier(loaded.space.model), precision="fp32", require_pretrained=True
-    ).eval()
+    model: Any = open_clip.create_model(f"{LOCAL_DIR}{checkpoint}", precision="fp32", require_pretrained=True).eval()
     values = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
     values = (values - torch.tensor(loaded.preprocess.mean).view(3, 1, 1)) / torch.tensor(loaded.preprocess.std).view(
         3, 1, 1
@@ -121,12 +118,6 @@ def _open_clip(
         {_OPEN_CLIP: _alone(lambda: run(images, values[:1].contiguous()))},
         {_OPEN_CLIP: _alone(lambda: run(text, ids))},
     )
-
-
-def _identifier(shown: str) -> str:
-    name = shown.removeprefix(LOCAL_DIR)
-    folder = demo_checkpoint() if name == demo_checkpoint().name else CACHE.resolve() / name
-    return f"{LOCAL_DIR}{folder}"
 
 
 def _batches(work: Callable[[], object], repeats: int) -> Contestant:

@@ -15,6 +15,7 @@ import open_clip
 import torch
 from safetensors.torch import save_file
 
+from indexer.embedding.choice import DEMO_MODEL, LOCAL_DIR, demo_checkpoint
 from tests.checkpoints import write_tiny_checkpoint
 
 B32_256 = "ViT-B-32-SigLIP2-256"
@@ -44,6 +45,18 @@ def made_up_checkpoint(name: str, cache: Path = CACHE) -> Path:
     (part / "open_clip_config.json").write_text(json.dumps(config), "utf-8")
     part.rename(folder)
     return folder
+
+
+def model_named(name: str) -> str:
+    """What the program's ``--model`` takes: of open_clip's names, a checkpoint with random weights."""
+    if name == DEMO_MODEL or name.startswith(LOCAL_DIR):
+        return name
+    return f"{LOCAL_DIR}{made_up_checkpoint(name)}"
+
+
+def model_folder(name: str) -> Path:
+    """Of the checkpoint that ``model_named`` names."""
+    return demo_checkpoint() if name == DEMO_MODEL else Path(model_named(name).removeprefix(LOCAL_DIR))
 
 
 def _config(name: str, tiny: Path) -> dict[str, Any]:

@@ -19,12 +19,12 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.checkpoints import B16_224, made_up_checkpoint
+from benchmarks.checkpoints import B16_224, model_named
 from benchmarks.rounds import Contestant, Rounds, per_second
 from benchmarks.rows import Claim, Row, add_json_flag, report
 from benchmarks.shop_photos import write_catalog
 from indexer.embedding.build import Builder
-from indexer.embedding.choice import DEMO_MODEL, LOCAL_DIR, ModelChoice, demo_checkpoint
+from indexer.embedding.choice import ModelChoice
 from indexer.embedding.load import open_model
 from indexer.embedding.numerics import DeviceName, NumberFormat, Numerics
 from indexer.embedding.towers import TowersEmbedder
@@ -52,8 +52,7 @@ def main() -> None:
     device: DeviceName = arguments.device
     if device == "cuda" and not torch.cuda.is_available():
         parser.error("torch finds no GPU here; --device cpu measures the processor")
-    folder = demo_checkpoint() if arguments.model == DEMO_MODEL else made_up_checkpoint(arguments.model)
-    choice = ModelChoice(model=f"{LOCAL_DIR}{folder}", device=device, batch_size=arguments.batch)
+    choice = ModelChoice(model=model_named(arguments.model), device=device, batch_size=arguments.batch)
     with open_model(choice) as opened:
         rows = measured(opened.builder, device, arguments)
     name = torch.cuda.get_device_name() if device == "cuda" else processor_name()

@@ -18,13 +18,13 @@ from typing import cast
 
 import numpy as np
 
-from benchmarks.checkpoints import B32_256, CACHE, made_up_checkpoint
+from benchmarks.checkpoints import B32_256, CACHE, model_folder, model_named
 from benchmarks.other_loops import open_clip_loop, transformers_pipeline
 from benchmarks.rounds import Contestant, Rounds, per_second
 from benchmarks.rows import Claim, Row, add_json_flag, report
 from benchmarks.shop_photos import ShopCatalog, write_catalog
 from indexer import bootstrap
-from indexer.embedding.choice import DEMO_MODEL, ModelChoice, demo_checkpoint
+from indexer.embedding.choice import DEMO_MODEL, ModelChoice
 from indexer.embedding.load import open_model
 from indexer.embedding.numerics import BackendName, NumberFormat, Numerics
 from indexer.embedding.port import Embedder, Pixels
@@ -120,9 +120,8 @@ def opened_embedder(setup: Setup, precision: str) -> OpenedEmbedder:
     int8 is made from pictures of the catalog, as ``tune`` makes it. What ``tune`` would refuse because its vectors do
     not agree is measured all the same where the weights are random, as agreement then says nothing.
     """
-    named = setup.model if setup.model == DEMO_MODEL else f"local-dir:{made_up_checkpoint(setup.model)}"
     models_dir = CACHE.resolve().parent / "models"
-    choice = ModelChoice(model=named, device="cpu", models_dir=str(models_dir))
+    choice = ModelChoice(model=model_named(setup.model), device="cpu", models_dir=str(models_dir))
     backend: BackendName = "torch" if precision == "float32" else "openvino"
     texts = "float32" if precision == "int8" else precision
     numerics = Numerics(backend, cast("NumberFormat", precision), cast("NumberFormat", texts))
@@ -158,11 +157,6 @@ def index_parts(embedder: Embedder, setup: Setup) -> Iterator[IndexParts]:
             )
         )
         yield IndexParts(embedder, store, ledger, pipeline, settings.catalog)
-
-
-def model_folder(model: str) -> Path:
-    """Of its checkpoint."""
-    return demo_checkpoint() if model == DEMO_MODEL else made_up_checkpoint(model)
 
 
 def of_precision(precision: str, parts: IndexParts, setup: Setup, count: int) -> dict[str, Contestant]:

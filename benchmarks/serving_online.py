@@ -21,13 +21,12 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.checkpoints import B16_224, B32_256, made_up_checkpoint
+from benchmarks.checkpoints import model_named
 from benchmarks.http_load import UNLIMITED, Load, ask, request
 from benchmarks.rounds import elapsed_ms, per_second
 from benchmarks.rows import Claim, Row
 from benchmarks.shop_photos import ShopCatalog, write_catalog
 from indexer import bootstrap
-from indexer.embedding.choice import LOCAL_DIR
 from indexer.embedding.openclip import tokenize_with
 from indexer.embedding.port import Embedder
 from indexer.embedding.towers import TowersEmbedder
@@ -116,7 +115,7 @@ class Bench:
 
 def measure_online(model: str, rounds: int, seconds: float, flags: list[str]) -> list[Row]:
     """The rows of one model."""
-    path = f"{LOCAL_DIR}{made_up_checkpoint(model)}" if model in {B16_224, B32_256} else model
+    path = model_named(model)
     figures = Figures()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

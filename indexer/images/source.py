@@ -60,7 +60,7 @@ class ImageSource(Protocol):
             image_ref, image_root, validator: as there; no validator: the picture is wanted in any case.
 
         Returns:
-            None where a thread is needed to read: then call ``fetch``.
+            None where a thread is needed to read: then call ``fetch_changed``, or ``fetch`` without a validator.
         """
         ...
 
