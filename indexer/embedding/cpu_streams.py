@@ -58,7 +58,11 @@ class CpuStreams:
         before = torch.get_num_threads()
         started = threading.Barrier(count)
         self._threads = ThreadPoolExecutor(count, "model-stream", initializer=_compute_alone)
-        wait([self._threads.submit(started.wait) for _ in range(count)])
+        try:
+            wait([self._threads.submit(started.wait) for _ in range(count)])
+        except RuntimeError:  # the system has no thread left: those that wait for it must not do so for ever
+            started.abort()
+            raise
         # what a thread sets is also what threads begin with that come later
         torch.set_num_threads(before)
 

@@ -33,6 +33,7 @@ def feed_batches(
         FeedError: not one product could be read.
     """
     rows = _readable_rows(feed, limit, broken_off)
+    folder = str(feed.folder.resolve())
     held: PlannedBatch | None = None
     for number, (products, errors) in enumerate(_grouped(rows, size)):
         progress = feed.progress()
@@ -41,7 +42,7 @@ def feed_batches(
             share = max(share, min(1.0, (number + 1) * size / limit))
         if held is not None:
             yield replace(held, fraction=min(held.fraction, number / (number + 1)))
-        held = PlannedBatch(ProductBatch(number, products, errors, str(feed.folder.resolve()), as_of=as_of), share)
+        held = PlannedBatch(ProductBatch(number, products, errors, folder, as_of=as_of), share)
     if held is not None:
         yield held
 

@@ -56,6 +56,24 @@ def test_every_thread_takes_a_part_and_no_more_than_one_core(streams: CpuStreams
     assert cores == [1] * STREAMS
 
 
+def test_a_thread_that_cannot_be_started_is_told_and_no_other_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[threading.Thread] = []
+    start = threading.Thread.start
+
+    def start_two(self: threading.Thread) -> None:
+        if len(started) == STREAMS - 1:
+            raise RuntimeError("can't start new thread")
+        started.append(self)
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", start_two)
+    with pytest.raises(RuntimeError, match="new thread"):
+        CpuStreams(STREAMS)
+    for thread in started:
+        thread.join(30)
+        assert not thread.is_alive()
+
+
 def test_threads_that_come_later_have_all_cores() -> None:
     CpuStreams(STREAMS)
     seen = [torch.get_num_threads()]
