@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -145,11 +146,11 @@ class Noted(Wrapped):
 
     def __init__(self, embedder: Embedder) -> None:
         super().__init__(embedder)
-        self.on_shares = 0
         self.passes: list[tuple[int, bool]] = []
         self._lock = threading.Lock()
         self._here = threading.local()
         self._inside = 0
+        self._met = threading.Event()
 
     @contextmanager
     def on_share(self) -> Iterator[None]:
@@ -168,9 +169,14 @@ class Noted(Wrapped):
 
     @contextmanager
     def _pass(self) -> Iterator[None]:
+        on_share = getattr(self._here, "shared", False)
         with self._lock:
             self._inside += 1
-            self.passes.append((self._inside, getattr(self._here, "shared", False)))
+            self.passes.append((self._inside, on_share))
+            if self._inside == SHARES:
+                self._met.set()
+        if on_share:
+            self._met.wait(5)  # for the first that runs beside it
         yield
         with self._lock:
             self._inside -= 1
@@ -196,6 +202,28 @@ def test_hundreds_of_mixed_queries_each_get_their_own_vector_from_passes_beside_
     np.testing.assert_allclose(np.stack(got_texts), expected_texts, atol=1e-5)
     assert max(inside for inside, _ in noted.passes) == SHARES
     assert all(shared for inside, shared in noted.passes if inside > 1)
+
+
+def test_queries_that_come_alone_run_in_one_thread_on_all_cores(shared: Embedder) -> None:
+    ran: list[tuple[int, int]] = []
+
+    class Slow(Wrapped):
+        def embed_texts(self, texts: Sequence[str]) -> Vectors:
+            ran.append((torch.get_num_threads(), threading.get_ident()))
+            time.sleep(0.03)  # so that the other thread has something to do
+            return super().embed_texts(texts)
+
+    async def run() -> None:
+        torch.set_num_threads(SHARES)
+        async with opened(Slow(shared)) as gate:
+            for turn in range(3):
+                await asyncio.gather(*(gate.embed_text(f"mug {turn} {number}") for number in range(64)))
+                for number in range(4):
+                    await gate.embed_text(f"bag {turn} {number}")
+
+    asyncio.run(run())
+    threads = {cores: {thread for count, thread in ran if count == cores} for cores in (1, SHARES)}
+    assert {cores: len(own) for cores, own in threads.items()} == {1: SHARES, SHARES: 1}
 
 
 def test_a_text_is_answered_while_a_pass_of_photos_is_still_under_way(shared: Embedder) -> None:
