@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks.checkpoints import B16_224, B32_256
+from benchmarks.checkpoints import B32_256
 from benchmarks.rows import Row, add_json_flag, report
 from benchmarks.serving_beside_index import measure_beside_index
 from benchmarks.serving_online import CLIENTS, measure_online
@@ -20,7 +20,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--part", choices=("online", "beside", "both"), default="both")
     parser.add_argument(
-        "--model", action="append", help=f"of online: demo, {B32_256} or {B16_224} (random weights), local-dir:PATH"
+        "--model",
+        action="append",
+        help="of online: open_clip name (random weights), demo or local-dir:PATH",
     )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5.0, help="of a measurement of online; rates take twice that")

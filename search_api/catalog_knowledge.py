@@ -18,7 +18,7 @@ from indexer.search.compose import CatalogGeometry, ValueGroup
 from indexer.store.async_reader import AsyncCollectionReader
 from indexer.store.filters import AnyOf, Not, attribute_field
 from indexer.store.queries import FacetQuery, NearestQuery, OrderedQuery
-from search_api.one_place import OnePlace
+from search_api.places import Places
 from search_api.query_embeddings import QueryEmbeddings
 from search_api.side_by_side import some_at_once
 from search_api.tenancy import TenantOfRequest
@@ -194,14 +194,14 @@ class CatalogKnowledge:
 
     async def _embedded(self, texts: Sequence[str]) -> Vectors:
         """Embeddings of those that are texts at all, float32 (N, D)."""
-        with self._queries.place_for_texts() as place:
-            answers = await some_at_once(texts, lambda text: self._embedded_if_text(text, place), _TEXTS_AT_ONCE)
+        with self._queries.places() as places:
+            answers = await some_at_once(texts, lambda text: self._embedded_if_text(text, places), _TEXTS_AT_ONCE)
         found = [vector for vector in answers if vector is not None]
         return np.stack(found) if found else np.zeros((0, 0), dtype=np.float32)
 
-    async def _embedded_if_text(self, text: str, place: OnePlace) -> Vectors | None:
+    async def _embedded_if_text(self, text: str, places: Places) -> Vectors | None:
         try:
-            return (await self._queries.of_text(text, place)).vector
+            return (await self._queries.of_text(text, places)).vector
         except QueryTextEmpty:
             return None
 

@@ -84,9 +84,10 @@ class HeatMaps:
         def look() -> NDArray[np.float32]:
             return tower.embed_patches(pixels[None])[0].to_rows()
 
-        with self._gate.image_place():
+        with self._queries.places() as places:
+            places.images.get()  # what cannot be embedded need not be decoded
             pixels = await self._queries.in_decoder(prepared)
-            rows = await self._gate.look(look)
+            rows = await self._gate.look(look, places.looks.get())
         patches = PatchMap.from_rows(rows)
         return await self._queries.in_decoder(lambda: heat_png(agreement(patches, toward), side_px=_SIDE_PX))
 

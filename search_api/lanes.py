@@ -169,10 +169,6 @@ class Lane(Generic[Item]):
         """Seconds after which those that have a place now are probably answered."""
         return round(self._admission.under_way * self._item_s, 3)
 
-    def is_empty(self) -> bool:
-        """Whether nothing waits; asked while ``ready`` is held."""
-        return not self._waiting and not self._parts
-
     @property
     def depth(self) -> int:
         """How many queries wait; asked while ``ready`` is held."""

@@ -117,12 +117,20 @@ class ModelGate:
         return self._images.place()
 
     def text_place(self) -> AbstractContextManager[Place]:
-        """A place for the texts of a request.
+        """A text's place.
 
         Raises:
             Overloaded: there is none.
         """
         return self._texts.place()
+
+    def look_place(self) -> AbstractContextManager[Place]:
+        """The place of whoever looks where things are.
+
+        Raises:
+            Overloaded: there is none.
+        """
+        return self._looks.place()
 
     async def embed_image(self, pixels: Pixels, place: Place) -> Vectors:
         """A photo's vector: float32 (D,).
@@ -137,33 +145,32 @@ class ModelGate:
         """
         return await self._vector(self._images, pixels, place)
 
-    async def embed_text(self, text: str, place: Place | None = None) -> Vectors:
+    async def embed_text(self, text: str, place: Place) -> Vectors:
         """A text's vector: float32 (D,).
 
         Args:
-            text: of a shopper.
-            place: a ``text_place``, held until this ends; None: it takes one itself.
+            text: of a shopper, or of the catalog.
+            place: a ``text_place``, held until this ends.
 
         Raises:
             QueryTextEmpty: nothing is left to search for.
             ModelFailed: the model fails for this text.
-            Overloaded: too many texts wait, or the model did not come to it in time.
+            Overloaded: the model did not come to it in time.
         """
-        with self.text_place() if place is None else nullcontext(place) as held:
-            return await self._vector(self._texts, text, held)
+        return await self._vector(self._texts, text, place)
 
-    async def look(self, look: Look) -> NDArray[np.float32]:
+    async def look(self, look: Look, place: Place) -> NDArray[np.float32]:
         """What a look at a photo gives, in a thread of the model when its turn comes.
 
         Args:
             look: one pass at most; raises a VitrineError if it fails.
+            place: a ``look_place``, held until this ends.
 
         Raises:
             ModelFailed: it fails.
-            Overloaded: too many wait, or the model did not come to it in time.
+            Overloaded: the model did not come to it in time.
         """
-        with self._looks.place() as place:
-            return await self._vector(self._looks, look, place)
+        return await self._vector(self._looks, look, place)
 
     async def patch_tower(self) -> PatchTower:
         """The model's image tower opened up; the first call may take as long as loading a model did.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,7 +22,7 @@ from indexer.regions.finder import PatchFinder, RegionFinder
 from indexer.regions.labels import labelled
 from indexer.regions.salience import Region
 from search_api.model_gate import ModelGate
-from search_api.one_place import OnePlace
+from search_api.places import Places
 from search_api.query_embeddings import QueryEmbedding, QueryEmbeddings
 
 _REMEMBERED = 1000
@@ -100,8 +99,12 @@ class PhotoRegions:
         self._finder: RegionFinder | None = None
         self._known: OrderedDict[tuple[str, bytes], FoundRegions] = OrderedDict()
 
-    async def find(self, data: bytes) -> FoundRegions:
+    async def find(self, data: bytes, places: Places | None = None) -> FoundRegions:
         """The objects of a photo.
+
+        Args:
+            data: a whole file.
+            places: of the request, if it asks about more.
 
         Raises:
             ConfigurationError: the detector that is set cannot be opened.
@@ -115,18 +118,18 @@ class PhotoRegions:
             finder = await self._opened()
         except PatchesUnavailable as error:
             return FoundRegions((), "none", f"{error.reason} Only the whole photo is searched.")
-        regions = await self._looked(finder, data)
+        with self._queries.places(places) as held:
+            regions = await self._looked(finder, data, held)
+            labelled_regions = await self._with_labels(data, regions, held)
         note = "" if regions else "Nothing stands out in the photo; it is searched as a whole."
-        found = FoundRegions(
-            await self._with_labels(data, regions), "patches" if finder.method == "patches" else "detector", note
-        )
+        found = FoundRegions(labelled_regions, "patches" if finder.method == "patches" else "detector", note)
         self._known[key] = found
         while len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
         return found
 
     async def chosen(
-        self, data: bytes, *, box: Box | None = None, auto: bool = False, place: OnePlace | None = None
+        self, data: bytes, *, box: Box | None = None, auto: bool = False, places: Places | None = None
     ) -> ChosenPart:
         """What of a photo is searched with.
 
@@ -135,24 +138,24 @@ class PhotoRegions:
             box: that somebody drew; its crop is taken.
             auto: without a box, the whole photo and the objects found in it are held against the catalog, and the
                 nearest is taken.
-            place: of the request, if it asks about several photos.
+            places: of the request, if it asks about more.
 
         Raises:
             BoxInvalid, ImageError, EmbedderError, StoreError, Overloaded
         """
         if box is not None:
-            return ChosenPart((await self._queries.of_crops(data, [Crop(box, DRAWN_MARGIN)], place))[0], "crop", box)
+            return ChosenPart((await self._queries.of_crops(data, [Crop(box, DRAWN_MARGIN)], places))[0], "crop", box)
         if not auto:
-            return ChosenPart(await self._queries.of_image(data, place), "whole")
-        with nullcontext(place) if place is not None else self._queries.place_for_photos() as held:
+            return ChosenPart(await self._queries.of_image(data, places), "whole")
+        with self._queries.places(places) as held:
             return await self._nearest_part(data, held)
 
-    async def _nearest_part(self, data: bytes, place: OnePlace) -> ChosenPart:
-        whole, found = await asyncio.gather(self._queries.of_image(data, place), self.find(data))
+    async def _nearest_part(self, data: bytes, places: Places) -> ChosenPart:
+        whole, found = await asyncio.gather(self._queries.of_image(data, places), self.find(data, places))
         boxes = [region.box for region in found.regions[:SEARCHED]]
         if not boxes:
             return ChosenPart(whole, "whole", note=found.note)
-        crops = await self._queries.of_crops(data, [Crop(item, FOUND_MARGIN) for item in boxes], place)
+        crops = await self._queries.of_crops(data, [Crop(item, FOUND_MARGIN) for item in boxes], places)
         best, *others = await asyncio.gather(*(self._best_score(item.vector) for item in (whole, *crops)))
         number = closest(best, others)
         if number is None:
@@ -168,25 +171,23 @@ class PhotoRegions:
                 self._finder = PatchFinder(await self._gate.patch_tower(), most=self._options.most)
         return self._finder
 
-    async def _looked(self, finder: RegionFinder, data: bytes) -> tuple[Region, ...]:
-        with self._gate.image_place():
+    async def _looked(self, finder: RegionFinder, data: bytes, places: Places) -> tuple[Region, ...]:
+        def prepared() -> tuple[DecodedImage, Pixels]:
+            decoded = self._decoder.picture(data, min_side_px=finder.side_px)
+            return decoded, finder.prepare(decoded.image)
 
-            def prepared() -> tuple[DecodedImage, Pixels]:
-                decoded = self._decoder.picture(data, min_side_px=finder.side_px)
-                return decoded, finder.prepare(decoded.image)
-
-            decoded, pixels = await self._queries.in_decoder(prepared)
-            seen = await self._gate.look(lambda: finder.look(pixels))
+        places.images.get()  # what cannot be embedded need not be decoded
+        decoded, pixels = await self._queries.in_decoder(prepared)
+        seen = await self._gate.look(lambda: finder.look(pixels), places.looks.get())
         found = await self._queries.in_decoder(lambda: finder.regions(pixels, seen))
         return tuple(region for region in found if region.box.holds_enough(decoded.width_px, decoded.height_px))
 
-    async def _with_labels(self, data: bytes, regions: Sequence[Region]) -> tuple[Region, ...]:
+    async def _with_labels(self, data: bytes, regions: Sequence[Region], places: Places) -> tuple[Region, ...]:
         words = self._options.labels
         if not words or not regions:
             return tuple(regions)
-        crops = await self._queries.of_crops(data, [Crop(region.box, FOUND_MARGIN) for region in regions])
+        crops = await self._queries.of_crops(data, [Crop(region.box, FOUND_MARGIN) for region in regions], places)
         prompts = [DEFAULT_TEMPLATE.replace(SLOT, word) for word in words]
-        with self._queries.place_for_texts() as place:
-            texts = [(await self._queries.of_text(prompt, place)).vector for prompt in prompts]
+        texts = [(await self._queries.of_text(prompt, places)).vector for prompt in prompts]
         scale = self._gate.embedder.label_scale
         return labelled(regions, np.stack([item.vector for item in crops]), words, np.stack(texts), scale)

@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Generic, Literal, TypeVar
@@ -25,7 +25,7 @@ from search_api.embedding_cache import CacheFigures, EmbeddingCache
 from search_api.embedding_source import EmbeddingSource
 from search_api.flights import Flights
 from search_api.model_gate import GateFigures, ModelGate
-from search_api.one_place import OnePlace
+from search_api.places import Places
 from search_api.side_by_side import all_of
 from search_api.tenancy import TenantOfRequest
 
@@ -110,20 +110,16 @@ class QueryEmbeddings:
         # threads of their own: photos that wait for a core must not keep searches waiting
         self._decoders = ThreadPoolExecutor(available_cores(), thread_name_prefix="decode")
 
-    def place_for_photos(self) -> OnePlace:
-        """For all photos of a request."""
-        return OnePlace(self._gate.image_place)
+    def places(self, of_request: Places | None = None) -> AbstractContextManager[Places]:
+        """The places of a request that has some already, or else new ones, held until the end of the block."""
+        return Places(self._gate) if of_request is None else nullcontext(of_request)
 
-    def place_for_texts(self) -> OnePlace:
-        """For all texts of a request."""
-        return OnePlace(self._gate.text_place)
-
-    async def of_image(self, data: bytes, place: OnePlace | None = None) -> QueryEmbedding:
+    async def of_image(self, data: bytes, places: Places | None = None) -> QueryEmbedding:
         """The vector of a photo.
 
         Args:
             data: a whole file.
-            place: of the request, if it asks about several.
+            places: of the request, if it asks about more.
 
         Raises:
             ImageError, EmbedderError, Overloaded
@@ -134,22 +130,22 @@ class QueryEmbeddings:
 
         async def embed() -> QueryEmbedding:
             start_s = time.perf_counter()
-            with self.place_for_photos() if place is None else nullcontext(place) as held:
-                taken = held.get()
+            with self.places(places) as held:
+                place = held.images.get()
                 pixels = await self.in_decoder(lambda: self._decoded(data))
                 decoded_s = time.perf_counter()
-                vector = await self._gate.embed_image(pixels, taken)
+                vector = await self._gate.embed_image(pixels, place)
             return self._made(key, vector, start_s, decoded_s)
 
         return await self._remembered(key, embed)
 
-    async def of_crops(self, data: bytes, crops: Sequence[Crop], place: OnePlace | None = None) -> list[QueryEmbedding]:
+    async def of_crops(self, data: bytes, crops: Sequence[Crop], places: Places | None = None) -> list[QueryEmbedding]:
         """The vectors of parts of a photo, which is decoded once at most.
 
         Args:
             data: a whole file.
             crops: of it.
-            place: of the request, if it asks about more than them.
+            places: of the request, if it asks about more.
 
         Raises:
             BoxInvalid: a crop has too few pixels.
@@ -163,28 +159,28 @@ class QueryEmbeddings:
         side_px = math.ceil(size_px * min(_MOST_ENLARGED, 1 / longest))
         photo = _Once(lambda: self.in_decoder(lambda: self._decoder.picture(data, min_side_px=side_px).image))
 
-        async def embed(key: _Key, crop: Crop, held: OnePlace) -> QueryEmbedding:
+        async def embed(key: _Key, crop: Crop, held: Places) -> QueryEmbedding:
             start_s = time.perf_counter()
-            taken = held.get()
+            place = held.images.get()
             image = await photo.result()
             pixels = await self.in_decoder(lambda: self._gate.embedder.prepare_image(crop.of(image)))
             decoded_s = time.perf_counter()
-            vector = await self._gate.embed_image(pixels, taken)
+            vector = await self._gate.embed_image(pixels, place)
             return self._made(key, vector, start_s, decoded_s)
 
         limits, tenant = self._decoder.limits, self.tenant
         keys = [_Key("crop", digest + repr(crop).encode(), space_id, limits, tenant) for crop in crops]
-        with self.place_for_photos() if place is None else nullcontext(place) as held:
+        with self.places(places) as held:
             return await all_of(
                 self._remembered(key, partial(embed, key, crop, held)) for key, crop in zip(keys, crops, strict=True)
             )
 
-    async def of_text(self, text: str, place: OnePlace | None = None) -> QueryEmbedding:
+    async def of_text(self, text: str, places: Places | None = None) -> QueryEmbedding:
         """The vector of a text.
 
         Args:
             text: not empty.
-            place: of the request, if it asks about several.
+            places: of the request, if it asks about more.
 
         Raises:
             QueryTextEmpty, EmbedderError, Overloaded
@@ -194,8 +190,9 @@ class QueryEmbeddings:
 
         async def embed() -> QueryEmbedding:
             start_s = time.perf_counter()
-            taken = None if place is None else place.get()
-            return self._made(key, await self._gate.embed_text(text, taken), start_s, start_s)
+            with self.places(places) as held:
+                vector = await self._gate.embed_text(text, held.texts.get())
+            return self._made(key, vector, start_s, start_s)
 
         return await self._remembered(key, embed)
 

@@ -13,6 +13,7 @@ from indexer.search.compose import PartKind, QueryPart
 from indexer.store.async_reader import AsyncCollectionReader
 from search_api.find_schemas import FindQuery, PhotoPart, TextPart
 from search_api.photo_regions import ChosenPart, PhotoRegions
+from search_api.places import Places
 from search_api.query_embeddings import QueryEmbeddings
 from search_api.query_text import check_query_text
 from search_api.service import unknown_product
@@ -82,29 +83,31 @@ class QueryPartReader:
         disliked = [_Named("disliked", item.product_id, None, item.weight) for item in query.disliked]
         named = [*products, *liked, *disliked]
         chosen: dict[int, ChosenPart] = {}
-        with self._queries.place_for_photos() as photo_place, self._queries.place_for_texts() as text_place:
-
-            async def read_photo(number: int, part: PhotoPart) -> Sequence[QueryPart]:
-                box = None if part.box is None else Box.checked(part.box)
-                chosen[number] = item = await self._regions.chosen(
-                    photos[number], box=box, auto=part.region == "auto", place=photo_place
-                )
-                return [QueryPart("photo", f"photo {number}", item.embedding.vector, part.weight)]
-
-            async def read_text(kind: PartKind, part: TextPart) -> Sequence[QueryPart]:
-                embedding = await self._queries.of_text(part.text, text_place)
-                return [QueryPart(kind, part.text, embedding.vector, part.weight)]
-
+        with self._queries.places() as places:
             work: list[Coroutine[Any, Any, Sequence[QueryPart]]] = [
-                *(read_photo(number, part) for number, part in enumerate(query.photos)),
-                *(read_text("text", part) for part in query.texts),
-                *(read_text("negative_text", part) for part in query.negative_texts),
+                *(
+                    self._photo(number, photos[number], part, chosen, places)
+                    for number, part in enumerate(query.photos)
+                ),
+                *(self._text("text", part, places) for part in query.texts),
+                *(self._text("negative_text", part, places) for part in query.negative_texts),
                 self._products(named),
             ]
             found = [part for parts in await all_of(work) for part in parts]
         order = ("photo", "product", "text", "liked", "disliked", "negative_text")
         parts = tuple(sorted(found, key=lambda part: order.index(part.kind)))
         return ReadParts(parts, tuple(chosen[number] for number in range(len(photos))))
+
+    async def _photo(
+        self, number: int, data: bytes, part: PhotoPart, chosen: dict[int, ChosenPart], places: Places
+    ) -> Sequence[QueryPart]:
+        box = None if part.box is None else Box.checked(part.box)
+        chosen[number] = await self._regions.chosen(data, box=box, auto=part.region == "auto", places=places)
+        return [QueryPart("photo", f"photo {number}", chosen[number].embedding.vector, part.weight)]
+
+    async def _text(self, kind: PartKind, part: TextPart, places: Places) -> Sequence[QueryPart]:
+        embedding = await self._queries.of_text(part.text, places)
+        return [QueryPart(kind, part.text, embedding.vector, part.weight)]
 
     async def _products(self, named: Sequence[_Named]) -> Sequence[QueryPart]:
         if not named:

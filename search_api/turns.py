@@ -66,8 +66,6 @@ class Turns:
                 return None
             turn = self._next(shares)
             self._under_way.append(turn)
-            if turn.shares > 1:
-                self._ready.notify_all()  # another share may be free for what still waits
             return turn
 
     def end(self, turn: Turn) -> None:
@@ -84,22 +82,22 @@ class Turns:
 
     def _may_begin(self, shares: int, *, shared: bool) -> bool:
         alone = any(turn.shares == 1 for turn in self._under_way)
-        if alone or all(lane.is_empty() for lane in self._lanes):
-            return False
-        return not shared or self._is_shared(shares)
+        return self._depth > 0 and not alone and (not shared or self._is_shared(shares))
 
     def _is_shared(self, shares: int) -> bool:
-        waiting = sum(lane.depth for lane in self._lanes)
-        return bool(self._under_way) or waiting >= _WORTH_SHARING * shares
+        return bool(self._under_way) or self._depth >= _WORTH_SHARING * shares
+
+    @property
+    def _depth(self) -> int:
+        return sum(lane.depth for lane in self._lanes)
 
     def _next(self, shares: int) -> Turn:
         if not self._is_shared(shares):
             shares = 1
-        lane = next(lane for lane in self._lanes if not lane.is_empty())
+        lane = next(lane for lane in self._lanes if lane.depth)
         # whose turn it was is asked last next time
         self._lanes.remove(lane)
         self._lanes.append(lane)
         free = shares - len(self._under_way)
-        others = any(not other.is_empty() for other in self._lanes if other is not lane)
         # what waits is divided among the shares that are free, unless another lane takes the rest of them
-        return Turn(lane, lane.take(shares, 1 if others else free), shares)
+        return Turn(lane, lane.take(shares, free if lane.depth == self._depth else 1), shares)

@@ -97,8 +97,8 @@ class ZeroShotService:
         Raises:
             ImageError, EmbedderError, Overloaded
         """
-        with self._queries.place_for_photos() as place:
-            found = await some_at_once(photos, lambda photo: self._queries.of_image(photo, place), _PHOTOS_AT_ONCE)
+        with self._queries.places() as places:
+            found = await some_at_once(photos, lambda photo: self._queries.of_image(photo, places), _PHOTOS_AT_ONCE)
         return self._embeddings([item.vector for item in found])
 
     async def embed_texts(self, texts: Sequence[str]) -> Embeddings:
@@ -115,6 +115,6 @@ class ZeroShotService:
         return Embeddings(np.stack(vectors), self._gate.space_id)
 
     async def _of_texts(self, texts: Sequence[str]) -> list[Vectors]:
-        with self._queries.place_for_texts() as place:
-            found = await some_at_once(texts, lambda text: self._queries.of_text(text, place), _TEXTS_AT_ONCE)
+        with self._queries.places() as places:
+            found = await some_at_once(texts, lambda text: self._queries.of_text(text, places), _TEXTS_AT_ONCE)
         return [item.vector for item in found]

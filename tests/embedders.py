@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 
 from PIL import Image
 
@@ -54,3 +56,39 @@ class Wrapped:
 
     def open_patches(self) -> PatchTower:
         return self.embedder.open_patches()
+
+
+class Surrounded(Wrapped, ABC):
+    """Does something around each pass of either tower."""
+
+    @abstractmethod
+    def around(self, lane: str, count: int) -> AbstractContextManager[None]:
+        """What is done around a pass of so many ``images`` or ``texts``."""
+
+    def embed_images(self, pixels: Pixels) -> Vectors:
+        with self.around("images", len(pixels)):
+            return super().embed_images(pixels)
+
+    def embed_texts(self, texts: Sequence[str]) -> Vectors:
+        with self.around("texts", len(texts)):
+            return super().embed_texts(texts)
+
+
+class Slow(Surrounded):
+    """Takes its time.
+
+    Args:
+        embedder: of the vectors.
+        pass_s: more for each pass.
+        query_s: more for each picture or text in it.
+    """
+
+    def __init__(self, embedder: Embedder, *, pass_s: float = 0.0, query_s: float = 0.0) -> None:
+        super().__init__(embedder)
+        self._pass_s = pass_s
+        self._query_s = query_s
+
+    @contextmanager
+    def around(self, lane: str, count: int) -> Iterator[None]:  # noqa: ARG002
+        time.sleep(self._pass_s + count * self._query_s)
+        yield

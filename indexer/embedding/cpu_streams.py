@@ -23,22 +23,20 @@ _LEAST_ROWS = 8
 """Of a part: each thread goes through all the weights, and fewer rows gained nothing (docs/performance.md)."""
 
 
-def _compute_alone() -> None:
+def _compute_on(cores: int) -> None:
     # a thread's first step gives it the number that torch has then, whatever it set before: this is that step
     torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(cores)
 
 
 @contextmanager
 def on_cores(count: int, of: int) -> Iterator[None]:
     """What the calling thread computes in the block, torch divides among ``count`` threads, and afterwards ``of``."""
-    # see above; and what the thread had before may be what another one had just set for itself
-    torch.get_num_threads()
-    torch.set_num_threads(count)
+    _compute_on(count)
     try:
         yield
     finally:
-        torch.set_num_threads(of)
+        torch.set_num_threads(of)  # what the thread had before may be what another one had just set for itself
 
 
 def streams_for(threads: int, batch_size: int) -> CpuStreams | None:
@@ -57,7 +55,7 @@ class CpuStreams:
         self._count = count
         before = torch.get_num_threads()
         started = threading.Barrier(count)
-        self._threads = ThreadPoolExecutor(count, "model-stream", initializer=_compute_alone)
+        self._threads = ThreadPoolExecutor(count, "model-stream", initializer=_compute_on, initargs=(1,))
         try:
             wait([self._threads.submit(started.wait) for _ in range(count)])
         except RuntimeError:  # the system has no thread left: those that wait for it must not do so for ever

@@ -25,7 +25,7 @@ from indexer.images.limits import ImageLimits
 from indexer.points import Vectors
 from indexer.settings import load_settings
 from search_api.app import create_app
-from tests.embedders import Wrapped
+from tests.embedders import Slow, Wrapped
 from tests.integration.conftest import Shop
 from tests.pictures import DrawnCatalog, draw_catalog
 from tests.processes import running_api
@@ -141,21 +141,10 @@ def mixed(catalog: DrawnCatalog, embedder: Embedder) -> list[Question]:
 def test_hundreds_of_photos_and_texts_at_once_in_batches(
     tmp_path: Path, catalog: DrawnCatalog, tiny_embedder: Embedder
 ) -> None:
-    class Slow(Wrapped):
-        """So slow that queries wait, and go together."""
-
-        def embed_images(self, pixels: Pixels) -> Vectors:
-            time.sleep(0.02)
-            return super().embed_images(pixels)
-
-        def embed_texts(self, texts: Sequence[str]) -> Vectors:
-            time.sleep(0.02)
-            return super().embed_texts(texts)
-
+    # so slow that queries wait, and go together
+    slow = Slow(tiny_embedder, pass_s=0.02)
     asked = mixed(catalog, tiny_embedder)
-    with api(
-        tmp_path, Slow(tiny_embedder), query_cache_bytes=0, query_queue=100, query_slowdown=0, address_concurrency=0
-    ) as client:
+    with api(tmp_path, slow, query_cache_bytes=0, query_queue=100, query_slowdown=0, address_concurrency=0) as client:
         got = ask_at_once(str(client.base_url), asked, clients=64)
         figures = serving(client)
     assert_each_got_its_own(asked, got)

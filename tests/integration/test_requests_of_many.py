@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
-from indexer.embedding.port import Embedder, Pixels
-from indexer.points import Vectors
-from tests.embedders import Wrapped
+from indexer.embedding.port import Embedder
+from tests.embedders import Slow
 from tests.integration.conftest import Shop
 from tests.integration.test_query_batches import api, serving
 from tests.pictures import draw_catalog
 
 LABELS = 30
-PASS_S = 0.02
-
-
-class Slow(Wrapped):
-    """About as slow as a model of real size."""
-
-    def embed_images(self, pixels: Pixels) -> Vectors:
-        time.sleep(PASS_S * len(pixels))
-        return super().embed_images(pixels)
-
-    def embed_texts(self, texts: Sequence[str]) -> Vectors:
-        time.sleep(PASS_S * len(texts))
-        return super().embed_texts(texts)
+QUERY_S = 0.02
+"""About as slow as a model of real size."""
 
 
 @contextmanager
@@ -40,7 +27,7 @@ def lone_shopper(tmp_path: Path, embedder: Embedder, open_shop: Callable[..., Sh
     drawn = draw_catalog(tmp_path / "catalog", products=30)
     open_shop().index(drawn.feed, batch=64)
     # two places: fewer than things asked about in one request
-    with api(tmp_path, Slow(embedder), query_queue=2) as client:
+    with api(tmp_path, Slow(embedder, query_s=QUERY_S), query_queue=2) as client:
         for number in range(4):
             assert client.post("/v1/search/text", json={"text": f"mug {number}"}).status_code == 200
             photo = drawn.picture(number, 0).read_bytes()
@@ -80,6 +67,15 @@ def test_photo_and_words_for_which_the_catalogs_own_words_are_embedded(
         texts = [{"text": f"in colour {number}"} for number in range(3)]
         query = {"photos": [{"file": "a"}], "texts": texts, "negative_texts": [{"text": "broken"}]}
         answer = client.post("/v1/search", files={"a": photo}, data={"query": json.dumps(query)})
+        assert answer.status_code == 200, answer.text
+
+
+def test_objects_in_several_photos(tmp_path: Path, tiny_embedder: Embedder, open_shop: Callable[..., Shop]) -> None:
+    with lone_shopper(tmp_path, tiny_embedder, open_shop) as client:
+        photo = (tmp_path / "catalog").rglob("*.jpg").__next__().read_bytes()
+        files = {name: photo + name.encode() for name in "abcd"}
+        query = {"photos": [{"file": name, "region": "auto"} for name in files]}
+        answer = client.post("/v1/search", files=files, data={"query": json.dumps(query)})
         assert answer.status_code == 200, answer.text
 
 

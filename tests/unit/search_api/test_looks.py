@@ -15,7 +15,7 @@ from indexer.embedding.port import Embedder
 from indexer.errors import ModelFailed, Overloaded, PatchesUnavailable
 from search_api.lanes import BatchLimits
 from tests.embedders import Wrapped
-from tests.unit.search_api.test_model_gate import Held, image, opened, pictures, until
+from tests.unit.search_api.test_model_gate import Held, image, look_at, opened, phrase, pictures, until
 
 
 def look_of(value: float, passes: list[str], name: str) -> Callable[[], NDArray[np.float32]]:
@@ -31,12 +31,14 @@ def test_looks_take_turns_with_queries_one_at_a_time(tiny_embedder: Embedder) ->
     async def run() -> None:
         held = Held(tiny_embedder)
         async with opened(held) as gate:
-            first = asyncio.create_task(gate.embed_text("first"))
+            first = asyncio.create_task(phrase(gate, "first"))
             await until(held.inside.is_set)
             order: list[str] = []
-            looks = [asyncio.create_task(gate.look(look_of(number, order, f"look {number}"))) for number in range(3)]
+            looks = [
+                asyncio.create_task(look_at(gate, look_of(number, order, f"look {number}"))) for number in range(3)
+            ]
             photos = [asyncio.create_task(image(gate, photo)) for photo in pictures(3)]
-            texts = [asyncio.create_task(gate.embed_text(f"mug {number}")) for number in range(3)]
+            texts = [asyncio.create_task(phrase(gate, f"mug {number}")) for number in range(3)]
             await until(lambda: gate.figures().texts.under_way == 4)
             held.passes = _Noting(order)
             held.go_on.set()
@@ -72,9 +74,9 @@ def test_a_look_that_fails_is_its_own_fault(tiny_embedder: Embedder) -> None:
         async with opened(tiny_embedder) as gate:
             for look in (failing, not_finite):
                 with pytest.raises(ModelFailed):
-                    await gate.look(look)
+                    await look_at(gate, look)
             await gate.check()
-            assert (await gate.embed_text("mug")).shape == (32,)
+            assert (await phrase(gate, "mug")).shape == (32,)
             assert gate.figures().looks.failed == 2
 
     asyncio.run(run())
@@ -84,12 +86,12 @@ def test_looks_have_places_of_their_own(tiny_embedder: Embedder) -> None:
     async def run() -> None:
         held = Held(tiny_embedder)
         async with opened(held, BatchLimits(places=2, largest=8, longest_pass_s=10.0)) as gate:
-            text = asyncio.create_task(gate.embed_text("mug"))
+            text = asyncio.create_task(phrase(gate, "mug"))
             await until(held.inside.is_set)
-            looks = [asyncio.create_task(gate.look(look_of(1, [], ""))) for _ in range(2)]
+            looks = [asyncio.create_task(look_at(gate, look_of(1, [], ""))) for _ in range(2)]
             await until(lambda: gate.figures().looks.under_way == 2)
             with pytest.raises(Overloaded):
-                await gate.look(look_of(1, [], ""))
+                await look_at(gate, look_of(1, [], ""))
             held.go_on.set()
             await asyncio.gather(text, *looks)
 

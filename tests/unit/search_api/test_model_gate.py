@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from indexer.embedding.port import Embedder, Pixels
 from indexer.errors import ModelFailed, ModelLoading, Overloaded, QueryTextEmpty, VitrineError
 from indexer.points import Vectors
 from search_api.admission import Traffic
 from search_api.lanes import BatchLimits, Lane
-from search_api.model_gate import ModelGate
+from search_api.model_gate import Look, ModelGate
 from search_api.model_health import ModelHealth
-from tests.embedders import Wrapped
+from tests.embedders import Surrounded, Wrapped
 
 LIMITS = BatchLimits(places=500, largest=8, longest_pass_s=10.0)
 POISON = 255
 
 
-class Held(Wrapped):
+class Held(Surrounded):
     """Waits in its first pass until it may go on, and writes down every pass."""
 
     def __init__(self, embedder: Embedder) -> None:
@@ -32,24 +33,18 @@ class Held(Wrapped):
         self.inside = threading.Event()
         self.go_on = threading.Event()
 
-    def embed_images(self, pixels: Pixels) -> Vectors:
-        self._note("images", len(pixels))
-        return super().embed_images(pixels)
-
-    def embed_texts(self, texts: Sequence[str]) -> Vectors:
-        self._note("texts", len(texts))
-        return super().embed_texts(texts)
-
     def hold_next(self) -> None:
         """Lets the pass go on that is held, and holds the next one."""
         self.inside.clear()
         self.go_on.set()
         self.go_on = threading.Event()
 
-    def _note(self, lane: str, count: int) -> None:
+    @contextmanager
+    def around(self, lane: str, count: int) -> Iterator[None]:
         self.passes.append((lane, count))
         self.inside.set()
         assert self.go_on.wait(30)
+        yield
 
 
 class Poisoned(Held):
@@ -105,6 +100,16 @@ async def image(gate: ModelGate, pixels: Pixels) -> Vectors:
         return await gate.embed_image(pixels, place)
 
 
+async def phrase(gate: ModelGate, text: str) -> Vectors:
+    with gate.text_place() as place:
+        return await gate.embed_text(text, place)
+
+
+async def look_at(gate: ModelGate, look: Look) -> NDArray[np.float32]:
+    with gate.look_place() as place:
+        return await gate.look(look, place)
+
+
 async def until(true: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
         while not true():
@@ -115,9 +120,9 @@ def test_a_query_that_comes_alone_is_a_pass_alone_and_those_that_wait_go_togethe
     async def run() -> None:
         held = Held(tiny_embedder)
         async with opened(held) as gate:
-            first = asyncio.create_task(gate.embed_text("first"))
+            first = asyncio.create_task(phrase(gate, "first"))
             await until(held.inside.is_set)
-            others = [asyncio.create_task(gate.embed_text(f"mug {number}")) for number in range(20)]
+            others = [asyncio.create_task(phrase(gate, f"mug {number}")) for number in range(20)]
             await asyncio.sleep(0.05)
             assert held.passes == [("texts", 1)]
             held.go_on.set()
@@ -135,9 +140,9 @@ def test_batches_do_not_pay_for_padding(tiny_embedder: Embedder, waiting: int, s
     async def run() -> None:
         held = Held(tiny_embedder)
         async with opened(held) as gate:
-            first = asyncio.create_task(gate.embed_text("first"))
+            first = asyncio.create_task(phrase(gate, "first"))
             await until(held.inside.is_set)
-            others = [asyncio.create_task(gate.embed_text(f"mug {number}")) for number in range(waiting)]
+            others = [asyncio.create_task(phrase(gate, f"mug {number}")) for number in range(waiting)]
             await asyncio.sleep(0.05)
             held.go_on.set()
             await asyncio.gather(first, *others)
@@ -152,7 +157,7 @@ def test_a_slow_model_gets_smaller_batches(tiny_embedder: Embedder) -> None:
         # less than a single query takes: batches stay batches of one
         async with opened(held, BatchLimits(places=50, largest=8, longest_pass_s=1e-6)) as gate:
             held.go_on.set()
-            await asyncio.gather(*(gate.embed_text(f"mug {number}") for number in range(20)))
+            await asyncio.gather(*(phrase(gate, f"mug {number}") for number in range(20)))
             assert {count for _, count in held.passes} == {1}
 
     asyncio.run(run())
@@ -185,7 +190,7 @@ def test_hundreds_of_mixed_queries_each_get_their_own_vector(tiny_embedder: Embe
         async with opened(tiny_embedder) as gate:
             both = await asyncio.gather(
                 asyncio.gather(*(image(gate, photo) for photo in photos)),
-                asyncio.gather(*(gate.embed_text(text) for text in texts)),
+                asyncio.gather(*(phrase(gate, text) for text in texts)),
             )
             figures = gate.figures()
             return *both, figures.images.answered / figures.images.passes
@@ -203,7 +208,7 @@ def test_a_text_waits_for_one_pass_of_photos_and_photos_take_turns_with_texts(ti
         async with opened(held) as gate:
             photos = [asyncio.create_task(image(gate, photo)) for photo in pictures(40)]
             await until(held.inside.is_set)
-            texts = [asyncio.create_task(gate.embed_text(f"mug {number}")) for number in range(40)]
+            texts = [asyncio.create_task(phrase(gate, f"mug {number}")) for number in range(40)]
             await asyncio.sleep(0.05)
             held.go_on.set()
             await asyncio.gather(*photos, *texts)
@@ -223,11 +228,11 @@ def test_a_poison_query_harms_only_itself(tiny_embedder: Embedder, how: str) -> 
         poisoned = Poisoned(tiny_embedder, how)
         poisoned.go_on.clear()
         async with opened(poisoned) as gate:
-            first = asyncio.create_task(gate.embed_text("first"))
+            first = asyncio.create_task(phrase(gate, "first"))
             await until(poisoned.inside.is_set)
             waiting = [
                 asyncio.gather(*(image(gate, photo) for photo in photos), return_exceptions=True),
-                asyncio.gather(*(gate.embed_text(text) for text in texts), return_exceptions=True),
+                asyncio.gather(*(phrase(gate, text) for text in texts), return_exceptions=True),
             ]
             await asyncio.sleep(0.05)
             poisoned.go_on.set()
@@ -253,10 +258,10 @@ def test_a_text_without_words_harms_only_itself_and_says_nothing_of_the_model(ti
     async def run() -> None:
         held = Held(tiny_embedder)
         async with opened(held) as gate:
-            first = asyncio.create_task(gate.embed_text("first"))
+            first = asyncio.create_task(phrase(gate, "first"))
             await until(held.inside.is_set)
             texts = ["mug", "?!", "bag", "..."]
-            waiting = asyncio.gather(*(gate.embed_text(text) for text in texts), return_exceptions=True)
+            waiting = asyncio.gather(*(phrase(gate, text) for text in texts), return_exceptions=True)
             await asyncio.sleep(0.05)
             held.go_on.set()
             got = await waiting
@@ -287,7 +292,7 @@ def test_a_tower_that_fails_makes_the_model_unhealthy_until_it_works_though_the_
             await gate.check()
             with pytest.raises(ModelFailed):
                 await image(gate, pictures(1)[0])
-            await gate.embed_text("mug")
+            await phrase(gate, "mug")
             with pytest.raises(ModelFailed, match="cannot see"):
                 await gate.check()
             blind.blind = False
@@ -306,7 +311,7 @@ def test_each_lane_has_its_own_places(tiny_embedder: Embedder) -> None:
             with pytest.raises(Overloaded) as refused:
                 await image(gate, pictures(1)[0])
             assert refused.value.retry_after_s > 0
-            text = asyncio.create_task(gate.embed_text("mug"))
+            text = asyncio.create_task(phrase(gate, "mug"))
             await asyncio.sleep(0.05)
             assert not text.done()
             held.go_on.set()
@@ -320,17 +325,17 @@ def test_a_query_that_is_cancelled_frees_its_place_and_is_not_embedded(tiny_embe
     async def run() -> None:
         held = Held(tiny_embedder)
         async with opened(held, BatchLimits(places=3, largest=8, longest_pass_s=10.0)) as gate:
-            first = asyncio.create_task(gate.embed_text("first"))
+            first = asyncio.create_task(phrase(gate, "first"))
             await until(held.inside.is_set)
-            leaving = [asyncio.create_task(gate.embed_text(f"leaving {number}")) for number in range(2)]
+            leaving = [asyncio.create_task(phrase(gate, f"leaving {number}")) for number in range(2)]
             await until(lambda: gate.figures().texts.under_way == 3)
             with pytest.raises(Overloaded):
-                await gate.embed_text("one too many")
+                await phrase(gate, "one too many")
             for task in leaving:
                 task.cancel()
             await asyncio.wait(leaving)
             assert gate.figures().texts.under_way == 1
-            staying = [asyncio.create_task(gate.embed_text(f"staying {number}")) for number in range(2)]
+            staying = [asyncio.create_task(phrase(gate, f"staying {number}")) for number in range(2)]
             await asyncio.sleep(0.05)
             held.go_on.set()
             await asyncio.gather(first, *staying)
@@ -344,9 +349,9 @@ def test_a_query_past_its_deadline_is_told_to_come_back_and_frees_its_place(tiny
         held = Held(tiny_embedder)
         async with opened(held, deadline_s=0.05) as gate:
             with pytest.raises(Overloaded):
-                await gate.embed_text("in the model")
+                await phrase(gate, "in the model")
             with pytest.raises(Overloaded):
-                await gate.embed_text("waits behind it")
+                await phrase(gate, "waits behind it")
             assert gate.figures().texts.under_way == 0
             held.go_on.set()
             await until(lambda: gate.figures().texts.passes == 1)
@@ -359,9 +364,9 @@ def test_stopping_lets_the_pass_under_way_end_and_refuses_what_waits(tiny_embedd
     async def run() -> None:
         held = Held(tiny_embedder)
         async with opened(held) as gate:
-            first = asyncio.create_task(gate.embed_text("first"))
+            first = asyncio.create_task(phrase(gate, "first"))
             await until(held.inside.is_set)
-            waiting = [asyncio.create_task(gate.embed_text(f"mug {number}")) for number in range(3)]
+            waiting = [asyncio.create_task(phrase(gate, f"mug {number}")) for number in range(3)]
             await asyncio.sleep(0.05)
             closing = asyncio.create_task(asyncio.to_thread(gate.close))
             await asyncio.sleep(0.05)
@@ -371,7 +376,7 @@ def test_stopping_lets_the_pass_under_way_end_and_refuses_what_waits(tiny_embedd
             got = await asyncio.gather(*waiting, return_exceptions=True)
             assert [type(error) for error in got] == [Overloaded] * 3
             with pytest.raises(Overloaded):
-                await gate.embed_text("too late")
+                await phrase(gate, "too late")
             with pytest.raises(VitrineError):
                 await asyncio.wait_for(_unready(gate), 30)
 

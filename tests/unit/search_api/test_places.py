@@ -1,60 +1,63 @@
-"""Places in an order of the catalog, which come back in cursors that anybody can make."""
+"""A request's place in a lane: taken when it is needed, once, and given back."""
 
 from __future__ import annotations
 
-import json
-from typing import Any
-from uuid import UUID
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
-from indexer.errors import CursorInvalid
-from indexer.store.queries import Order, OrderedAfter
-from search_api.find_rankings import _read_place, _write_place
-
-ORDERS: tuple[Order, ...] = ("catalog", "price_asc", "price_desc", "newest")
-MOMENT = "2026-01-01T00:00:00Z"
-IDENTITY = UUID(int=7)
+from indexer.errors import Overloaded
+from search_api.lanes import Place
+from search_api.places import LanePlace
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.sampled_from(["price_asc", "price_desc"]), st.none() | st.integers(-(2**40), 2**62), st.uuids())
-def test_what_is_written_is_read(by: Order, value: int | None, identity: UUID) -> None:
-    after = OrderedAfter(value, identity)
-    assert _read_place(_write_place(after), by) == after
-    assert _read_place(_write_place(OrderedAfter(MOMENT, identity)), "newest") == OrderedAfter(MOMENT, identity)
-    assert _read_place(_write_place(OrderedAfter(None, identity)), "catalog") == OrderedAfter(None, identity)
+class Counted:
+    def __init__(self, *, full: bool = False) -> None:
+        self.full = full
+        self.taken = self.given_back = 0
+
+    @contextmanager
+    def place(self) -> Iterator[Place]:
+        self.taken += 1
+        if self.full:
+            raise Overloaded("Full.", retry_after_s=1.0)
+        try:
+            yield Place()
+        finally:
+            self.given_back += 1
 
 
-@pytest.mark.parametrize(
-    ("by", "value"),
-    [
-        ("catalog", 1),
-        ("price_asc", "5"),
-        ("price_asc", True),
-        ("price_desc", [5]),
-        ("price_desc", 10**400),
-        ("newest", "yesterday"),
-        ("newest", {}),
-    ],
-)
-def test_values_of_another_order_are_no_place(by: Order, value: Any) -> None:
-    with pytest.raises(CursorInvalid):
-        _read_place(json.dumps([value, str(IDENTITY)]), by)
+def test_a_place_is_taken_when_the_first_needs_it_and_held_to_the_end() -> None:
+    lane = Counted()
+    with ExitStack() as held:
+        place = LanePlace(lane.place, held)
+        assert lane.taken == 0
+        assert place.get() is place.get()
+        assert (lane.taken, lane.given_back) == (1, 0)
+    assert (lane.taken, lane.given_back) == (1, 1)
 
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=6,
-)
+def test_a_place_that_nobody_needed_is_not_taken() -> None:
+    lane = Counted()
+    with ExitStack() as held:
+        LanePlace(lane.place, held)
+    assert lane.taken == 0
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.text(min_size=1, max_size=60) | json_values.map(json.dumps), st.sampled_from(ORDERS))
-@example("[" * 255, "catalog")
-def test_anything_else_is_refused(place: str, by: Order) -> None:
-    with pytest.raises(CursorInvalid):
-        _read_place(place, by)
+def test_it_is_given_back_when_the_request_fails() -> None:
+    lane = Counted()
+    with pytest.raises(ZeroDivisionError), ExitStack() as held:
+        LanePlace(lane.place, held).get()
+        raise ZeroDivisionError
+    assert (lane.taken, lane.given_back) == (1, 1)
+
+
+def test_who_is_refused_is_refused_once() -> None:
+    lane = Counted(full=True)
+    with ExitStack() as held:
+        place = LanePlace(lane.place, held)
+        for _ in range(3):
+            with pytest.raises(Overloaded):
+                place.get()
+    assert lane.taken == 1

@@ -15,7 +15,7 @@ import torch
 
 from indexer.embedding.choice import ModelChoice
 from indexer.embedding.openclip import load_open_clip
-from indexer.embedding.port import Embedder, Pixels
+from indexer.embedding.port import Embedder
 from indexer.embedding.torch_backend import TorchEmbedder
 from indexer.errors import ModelFailed
 from indexer.points import Vectors
@@ -23,8 +23,8 @@ from search_api.admission import Traffic
 from search_api.lanes import BatchLimits, Lane
 from search_api.model_health import ModelHealth
 from search_api.turns import Turn, Turns
-from tests.embedders import Wrapped
-from tests.unit.search_api.test_model_gate import Held, Poisoned, image, opened, pictures, until
+from tests.embedders import Surrounded
+from tests.unit.search_api.test_model_gate import Held, Poisoned, image, opened, phrase, pictures, until
 
 SHARES = 2
 FIRST_GUESS_S = 0.05
@@ -141,7 +141,7 @@ def shared(tiny_model: str, tmp_path: Path) -> Iterator[Embedder]:
     torch.set_num_threads(before)
 
 
-class Noted(Wrapped):
+class Noted(Surrounded):
     """Writes down how many passes were under way at once, and on what."""
 
     def __init__(self, embedder: Embedder) -> None:
@@ -159,16 +159,8 @@ class Noted(Wrapped):
             yield
             self._here.shared = False
 
-    def embed_images(self, pixels: Pixels) -> Vectors:
-        with self._pass():
-            return super().embed_images(pixels)
-
-    def embed_texts(self, texts: Sequence[str]) -> Vectors:
-        with self._pass():
-            return super().embed_texts(texts)
-
     @contextmanager
-    def _pass(self) -> Iterator[None]:
+    def around(self, lane: str, count: int) -> Iterator[None]:  # noqa: ARG002
         on_share = getattr(self._here, "shared", False)
         with self._lock:
             self._inside += 1
@@ -191,7 +183,7 @@ def test_hundreds_of_mixed_queries_each_get_their_own_vector_from_passes_beside_
         async with opened(noted) as gate:
             both = await asyncio.gather(
                 asyncio.gather(*(image(gate, photo) for photo in photos)),
-                asyncio.gather(*(gate.embed_text(text) for text in texts)),
+                asyncio.gather(*(phrase(gate, text) for text in texts)),
             )
             figures = gate.figures()
             assert (figures.images.answered, figures.texts.answered) == (150, 150)
@@ -207,19 +199,20 @@ def test_hundreds_of_mixed_queries_each_get_their_own_vector_from_passes_beside_
 def test_queries_that_come_alone_run_in_one_thread_on_all_cores(shared: Embedder) -> None:
     ran: list[tuple[int, int]] = []
 
-    class Slow(Wrapped):
-        def embed_texts(self, texts: Sequence[str]) -> Vectors:
+    class Where(Surrounded):
+        @contextmanager
+        def around(self, lane: str, count: int) -> Iterator[None]:  # noqa: ARG002
             ran.append((torch.get_num_threads(), threading.get_ident()))
             time.sleep(0.03)  # so that the other thread has something to do
-            return super().embed_texts(texts)
+            yield
 
     async def run() -> None:
         torch.set_num_threads(SHARES)
-        async with opened(Slow(shared)) as gate:
+        async with opened(Where(shared)) as gate:
             for turn in range(3):
-                await asyncio.gather(*(gate.embed_text(f"mug {turn} {number}") for number in range(64)))
+                await asyncio.gather(*(phrase(gate, f"mug {turn} {number}") for number in range(64)))
                 for number in range(4):
-                    await gate.embed_text(f"bag {turn} {number}")
+                    await phrase(gate, f"bag {turn} {number}")
 
     asyncio.run(run())
     threads = {cores: {thread for count, thread in ran if count == cores} for cores in (1, SHARES)}
@@ -237,7 +230,7 @@ def test_a_text_is_answered_while_a_pass_of_photos_is_still_under_way(shared: Em
             photos = [asyncio.create_task(image(gate, photo)) for photo in pictures(1)]
             await until(slow.inside.is_set)
             photos += [asyncio.create_task(image(gate, photo)) for photo in pictures(7)]
-            text = asyncio.create_task(gate.embed_text("mug"))
+            text = asyncio.create_task(phrase(gate, "mug"))
             await asyncio.sleep(0.05)
             assert not text.done()  # behind a pass on all cores
             slow.hold_next()
