@@ -119,7 +119,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._expects_head:
             if self._head_begun and self._head_fed_bytes > self.limits.head_max_bytes:
                 self._refuse(self._too_large())
-        elif not begun_in_head or self._begun <= begun + 1:
+        elif self._begun == begun or (begun_in_head and self._begun == begun + 1):  # all of it is this request's
             head_bytes, body_bytes = (self._head_bytes, 0) if begun_in_head else (0, body_bytes)
             self._framing_bytes += len(data) - head_bytes - (self._body_bytes - body_bytes)
             if self._framing_bytes > self.limits.head_max_bytes + self._body_bytes:

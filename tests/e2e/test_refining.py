@@ -189,6 +189,31 @@ def test_facets_narrow_down_and_stay(open_page: PageOpener, api: RunningApi) -> 
     expect(page.locator("#parts")).to_be_hidden()
 
 
+@pytest.mark.parametrize("by", ["keyboard", "mouse"])
+def test_a_choice_holds_though_more_comes_while_it_is_pressed(open_page: PageOpener, by: str) -> None:
+    """What is drawn anew between pressing and letting go is not chosen: a browser wants both at the same element."""
+    page = open_page(go=False)
+    held: list[Route] = []
+    page.route("**/openapi.json", lambda route: held.append(route))  # noqa: PLW0108 - playwright marks the function
+    page.goto("/?all=1")
+    _settled(page)
+    option = page.get_by_role("group", name="Brand").get_by_role("checkbox", name=re.compile("^Bolt"))
+    if by == "mouse":
+        page.locator("#words").focus()  # which loses the focus to what is pressed
+        option.hover()
+        page.mouse.down()
+    else:
+        option.focus()
+        page.keyboard.down("Space")
+    held[0].continue_()
+    expect(page.locator("a[data-needs].awaited")).to_have_count(0)  # what is offered has come, and is more
+    page.wait_for_timeout(100)
+    page.mouse.up() if by == "mouse" else page.keyboard.up("Space")
+    page.wait_for_url("**/?f.brand=Bolt&all=1")
+    expect(page.get_by_role("checkbox", name="Same picture once")).to_be_visible()
+    expect(option).to_be_checked()
+
+
 def test_price_and_order(open_page: PageOpener) -> None:
     page = open_page("/?all=1")
     _settled(page)

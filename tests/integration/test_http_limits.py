@@ -194,6 +194,18 @@ def test_an_answer_before_the_end_of_a_body_can_be_read_all_the_same(raw: RawCon
     assert (answer.status, answer.problem["code"]) == (413, "image_too_large")
 
 
+def test_a_request_may_follow_the_rest_of_a_body_that_was_answered_early(raw: RawConnection) -> None:
+    """Clients send whole bodies, and ask anew once they are answered: the server may read both in one piece."""
+    deep = b"[" * 100_000
+    asked = head("POST", "/v1/search", "Content-Type: application/json", f"Content-Length: {len(deep)}")
+    raw.send(asked + deep[:1_000])
+    assert raw.answer().problem["code"] == "json_too_deep"
+    raw.send(deep[1_000:50_000])
+    time.sleep(0.2)
+    raw.send(deep[50_000:] + asked + deep)
+    assert raw.answer().problem["code"] == "json_too_deep"
+
+
 def test_an_answer_that_nobody_takes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_protocol, "_UNTAKEN_ANSWER_S", 0.2)
     app = FastAPI()
