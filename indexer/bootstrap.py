@@ -27,6 +27,7 @@ from indexer.images.source import ImagesByReference, LocalImages
 from indexer.indexing.dispatcher import Dispatcher, QueueStatus
 from indexer.indexing.inline import IndexParts, InlineDispatcher
 from indexer.indexing.pipeline import IndexPipeline
+from indexer.long_lived import long_lived
 from indexer.records import installed
 from indexer.records import open_embedded_work_queue as open_embedded_work_queue
 from indexer.records import open_event_log as open_event_log
@@ -83,12 +84,13 @@ def open_embedder(settings: Settings) -> Embedder:
     Raises:
         EmbedderError: it cannot be loaded.
     """
-    # torch and open_clip take seconds to import, which commands that need no model do not pay
-    from indexer.embedding.load import load_embedder
-
     # Pillow, libtiff's wrapper included, warns about odd files; what matters is in the ImageError
     warnings.filterwarnings("ignore", module=r"PIL\.")
-    return load_embedder(settings.model_choice())
+    with long_lived():
+        # torch and open_clip take seconds to import, which commands that need no model do not pay
+        from indexer.embedding.load import load_embedder
+
+        return load_embedder(settings.model_choice())
 
 
 def open_decoder(settings: Settings) -> Decoder:
