@@ -97,6 +97,11 @@ class EdgeReader:
         if follow_s > 0:
             threading.Thread(target=self._follow, name=f"follow {alias.name}", daemon=True).start()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a question finds a generation open, and need not open or close one first."""
+        return self._open is not None and self._follow_s > 0
+
     def search(self, query: SearchQuery) -> SearchAnswer:
         """See ``CollectionReader``."""
         with self._generation() as questions:
@@ -209,8 +214,8 @@ class EdgeReader:
             with self._lock:
                 generation.queries -= 1
                 last_one_out = generation.retired and generation.queries == 0
-            if last_one_out:
-                generation.close()
+            if last_one_out:  # beside it, as whoever asked may be an event loop
+                threading.Thread(target=generation.close, name="close generation").start()
 
     def _open_current(self, pointer: bytes) -> _OpenGeneration:
         # a generation can be pruned between reading the pointer and opening the shard, if two runs end close together

@@ -234,8 +234,7 @@ class EdgeShard:
             with_payload=list(RANKED_FIELDS),
         )
         with engine(self._folder, StoreDamaged):
-            found = self._shard.query(request)
-        return [_ranked(hit) for hit in found if hit.payload]
+            return _ranked(self._shard.query(request))
 
     def lexical(self, terms: SparseVector, count: int, where: Filter | None) -> list[RankedPoint] | None:
         """Points by the BM25 score of their words, best first; None where the shard has no place for words.
@@ -253,7 +252,7 @@ class EdgeShard:
         )
         try:
             with engine(self._folder, StoreDamaged):
-                return [_ranked(hit) for hit in self._shard.query(request) if hit.payload]
+                return _ranked(self._shard.query(request))
         except StoreError as error:
             if _NO_SUCH_VECTOR in error.reason:
                 return None
@@ -364,8 +363,10 @@ def _of_products(product_ids: Sequence[str], where: Filter | None) -> edge.Filte
     return edge.Filter(must=[products] if condition is None else [products, condition])
 
 
-def _ranked(hit: edge.ScoredPoint) -> RankedPoint:
-    return ranked_point(_uuid(hit.id), hit.score, hit.payload or {})
+def _ranked(hits: Sequence[edge.ScoredPoint]) -> list[RankedPoint]:
+    # each look at a payload makes a dict of it anew
+    payloads = ((hit, hit.payload) for hit in hits)
+    return [ranked_point(_uuid(hit.id), hit.score, payload) for hit, payload in payloads if payload]
 
 
 def _stored(record: edge.Record) -> StoredPoint:

@@ -44,8 +44,9 @@ class EdgeStore:
         return reader
 
     def async_reader(self, alias: Alias) -> ThreadedReader:
-        """See ``VectorStore``; the engine blocks."""
-        return ThreadedReader(self.reader(alias))
+        """See ``VectorStore``; the engine blocks, and holds the interpreter while it searches."""
+        reader = self.reader(alias)
+        return ThreadedReader(reader, lambda: reader.is_open)
 
     def writer(self, alias: Alias, space: EmbeddingSpace, *, resume_of: str = "") -> EdgeWriter:
         """See ``VectorStore``."""

@@ -27,6 +27,8 @@ from indexer.store.ranking import RankedPoint
 
 _T = TypeVar("_T")
 _SPARE_THREADS = 2
+_FEW = 256
+"""Points, of which to find and read so many takes a millisecond or two."""
 
 
 class ThreadedReader:
@@ -34,19 +36,23 @@ class ThreadedReader:
 
     Args:
         reader: safe to call from several threads; closed with this one.
+        answers_here: whether questions about few points are asked on the event loop itself now. An engine that keeps
+            the interpreter for itself until it has answered lets the loop do nothing meanwhile in a thread either, and
+            to go there and back costs as much as a small question (docs/performance.md).
     """
 
-    def __init__(self, reader: CollectionReader) -> None:
+    def __init__(self, reader: CollectionReader, answers_here: Callable[[], bool] = lambda: False) -> None:
         self._reader = reader
+        self._answers_here = answers_here
         self._threads = ThreadPoolExecutor(available_cores() + _SPARE_THREADS, thread_name_prefix="store")
 
     async def search(self, query: SearchQuery) -> SearchAnswer:
         """See ``CollectionReader``."""
-        return await self._asked(lambda: self._reader.search(query))
+        return await self._asked(lambda: self._reader.search(query), query.limit + query.offset)
 
     async def nearest(self, query: NearestQuery) -> tuple[RankedPoint, ...]:
         """See ``CollectionReader``."""
-        return await self._asked(lambda: self._reader.nearest(query))
+        return await self._asked(lambda: self._reader.nearest(query), query.count)
 
     async def lexical(self, query: LexicalQuery) -> tuple[RankedPoint, ...]:
         """See ``CollectionReader``."""
@@ -70,7 +76,7 @@ class ThreadedReader:
 
     async def points(self, ids: Sequence[UUID]) -> Mapping[UUID, StoredPoint]:
         """See ``CollectionReader``."""
-        return await self._asked(lambda: self._reader.points(ids))
+        return await self._asked(lambda: self._reader.points(ids), len(ids))
 
     async def product_points(
         self, product_ids: Sequence[str], where: Filter | None = None
@@ -80,7 +86,7 @@ class ThreadedReader:
 
     async def vectors(self, ids: Sequence[UUID]) -> Mapping[UUID, Vectors]:
         """See ``CollectionReader``."""
-        return await self._asked(lambda: self._reader.vectors(ids))
+        return await self._asked(lambda: self._reader.vectors(ids), len(ids))
 
     async def annotation(self, name: str) -> Mapping[str, Any] | None:
         """See ``CollectionReader``."""
@@ -103,5 +109,7 @@ class ThreadedReader:
         await asyncio.to_thread(self._threads.shutdown)
         self._reader.close()
 
-    async def _asked(self, question: Callable[[], _T]) -> _T:
+    async def _asked(self, question: Callable[[], _T], points: int | None = None) -> _T:
+        if points is not None and points <= _FEW and self._answers_here():
+            return question()
         return await asyncio.get_running_loop().run_in_executor(self._threads, question)
