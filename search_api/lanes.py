@@ -26,6 +26,8 @@ Item = TypeVar("Item")
 _SMOOTHING = 0.2
 _FIRST_ITEM_S = 0.05
 _WORTH_PADDING = 0.75
+_WORTH_HALVING = 16
+"""Requests under way in a lane, from which on a pass takes no more than half of them (docs/performance.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +275,9 @@ class Lane(Generic[Item]):
         # which each query takes a little longer, as it is busy, has the least to spare
         power = round(math.log2(self._limits.longest_pass_s / (shares * self._item_s)))
         largest = min(self._limits.largest, 1 << max(0, power))
+        if shares == 1 and self._admission.under_way >= _WORTH_HALVING:
+            # the others are embedded while these are answered; else the model would wait for whoever asks next
+            largest = min(largest, self._admission.under_way // 2)
         if waiting >= largest:
             return largest
         # backends pad a batch to a power of two. Three are worth the pass of four; of five, the fifth takes the next

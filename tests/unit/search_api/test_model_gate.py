@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 
 import numpy as np
 import pytest
@@ -171,6 +171,18 @@ def test_the_size_of_a_pass_is_the_power_of_two_nearest_to_what_is_aimed_at(aim:
     for number in range(40):
         lane.append(f"mug {number}")
     assert len(lane.take()) == size
+
+
+@pytest.mark.parametrize(("requests", "sizes"), [(15, [15]), (16, [8, 8]), (32, [16, 16]), (60, [30, 30])])
+def test_of_many_requests_half_are_embedded_while_the_others_are_answered(requests: int, sizes: list[int]) -> None:
+    limits = BatchLimits(places=64, largest=32, longest_pass_s=99.0)
+    lane: Lane[str] = Lane("texts", embedded_texts, limits, Traffic(), ModelHealth(), threading.Condition())
+    with ExitStack() as stack:
+        for number in range(requests):
+            stack.enter_context(lane.place())
+            lane.append(f"mug {number}")
+        assert [len(lane.take()) for _ in sizes] == sizes
+        assert lane.depth == 0
 
 
 def embedded_texts(texts: Sequence[str]) -> Vectors:
