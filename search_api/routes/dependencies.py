@@ -34,8 +34,8 @@ class ApiParts:
     decoder: Decoder
 
 
-def parts_of(request: Request) -> ApiParts:
-    """The parts of the app that a request came to."""
+async def parts_of(request: Request) -> ApiParts:
+    """The parts of the app that a request came to; awaited, as FastAPI gives what is not to a thread."""
     return cast("ApiParts", request.app.state.parts)
 
 

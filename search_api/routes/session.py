@@ -16,7 +16,7 @@ from search_api.schemas import SessionResponse
 router = APIRouter(prefix="/v1/session", tags=["session"])
 
 
-def _authenticator(request: Request) -> Authenticator:
+async def _authenticator(request: Request) -> Authenticator:
     return cast("Authenticator", request.app.state.authenticator)
 
 
