@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import numpy as np
 
 UNLIMITED = ("--address-requests-per-s", "0", "--address-concurrency", "0", "--query-slowdown", "0")
 """Flags of a server whose clients all have one address."""
+_FORMING = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class Load:
     Attributes:
         latencies_ms: of each request that was answered with 200, from its first byte sent to its last one received.
         bodies: of these answers, if they were to be kept.
+        ended_s: when each of them was answered, from the first request on.
+        asked_s: for so long the clients asked.
         failed: other answers.
         wall_s: from the first request to the last answer.
         client_s: of processor time that the clients themselves took, which the server could not have.
@@ -28,14 +31,18 @@ class Load:
 
     latencies_ms: list[float]
     bodies: list[bytes]
+    ended_s: list[float]
+    asked_s: float
     failed: int
     wall_s: float
     client_s: float
 
     @property
     def rate(self) -> float:
-        """Answers a second."""
-        return len(self.latencies_ms) / self.wall_s
+        """Answers a second while all clients ask: neither of the first quarter, in which a queue forms, nor of the end,
+        when nobody asks any more and the queue empties."""
+        start_s = self.asked_s * _FORMING
+        return sum(start_s < ended_s <= self.asked_s for ended_s in self.ended_s) / (self.asked_s - start_s)
 
     def percentile_ms(self, percent: float) -> float:
         """Of the latencies."""
@@ -44,8 +51,10 @@ class Load:
 
 @dataclass(slots=True)
 class _Counts:
-    latencies_ms: list[float]
-    bodies: list[bytes]
+    start_s: float
+    latencies_ms: list[float] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    ended_s: list[float] = field(default_factory=list)
     failed: int = 0
 
 
@@ -65,8 +74,8 @@ def ask(url: str, requests: Iterator[bytes], *, clients: int, duration_s: float,
         duration_s: nothing is asked after this; what is under way is waited for.
         keep: whether bodies are kept.
     """
-    counts = _Counts([], [])
     start_s, start_cpu_s = time.perf_counter(), time.process_time()
+    counts = _Counts(start_s)
 
     async def run() -> None:
         end_s = start_s + duration_s
@@ -76,22 +85,26 @@ def ask(url: str, requests: Iterator[bytes], *, clients: int, duration_s: float,
     return Load(
         counts.latencies_ms,
         counts.bodies,
+        counts.ended_s,
+        duration_s,
         counts.failed,
         time.perf_counter() - start_s,
         time.process_time() - start_cpu_s,
     )
 
 
-async def _client(url: str, requests: Iterator[bytes], end_s: float, counts: _Counts, *, keep: bool) -> None:
+async def _client(url: str, requests: Iterator[bytes], until_s: float, counts: _Counts, *, keep: bool) -> None:
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     try:
-        while (start_s := time.perf_counter()) < end_s:
+        while (start_s := time.perf_counter()) < until_s:
             writer.write(next(requests))
             head = await reader.readuntil(b"\r\n\r\n")
             body = await reader.readexactly(_length(head))
             if head.startswith(b"HTTP/1.1 200"):
-                counts.latencies_ms.append((time.perf_counter() - start_s) * 1000)
+                end_s = time.perf_counter()
+                counts.latencies_ms.append((end_s - start_s) * 1000)
+                counts.ended_s.append(end_s - counts.start_s)
                 if keep:
                     counts.bodies.append(body)
             else:

@@ -7,12 +7,13 @@ index run writes.
 from __future__ import annotations
 
 import argparse
+from typing import get_args
 
 from benchmarks.checkpoints import B32_256
 from benchmarks.rows import Row, add_json_flag, report
 from benchmarks.serving_beside_index import measure_beside_index
-from benchmarks.serving_online import CLIENTS, measure_online
-from indexer.embedding.choice import DEMO_MODEL
+from benchmarks.serving_online import CLIENTS, Served, measure_online
+from indexer.embedding.choice import DEMO_MODEL, Backend, Precision
 
 
 def main() -> None:
@@ -24,6 +25,8 @@ def main() -> None:
         action="append",
         help="of online: open_clip name (random weights), demo or local-dir:PATH",
     )
+    parser.add_argument("--backend", default="auto", choices=get_args(Backend), help="of online: as in the settings")
+    parser.add_argument("--precision", default="auto", choices=get_args(Precision), help="of online: likewise")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5.0, help="of a measurement of online; rates take twice that")
     parser.add_argument("--products", type=int, default=1500, help="of beside")
@@ -33,7 +36,8 @@ def main() -> None:
     rows: list[Row] = []
     if arguments.part != "beside":
         for model in arguments.model or [DEMO_MODEL, B32_256]:
-            rows += measure_online(model, arguments.rounds, arguments.seconds, arguments.flag)
+            served = Served(model, arguments.backend, arguments.precision, tuple(arguments.flag))
+            rows += measure_online(served, arguments.rounds, arguments.seconds)
     if arguments.part != "online":
         rows += measure_beside_index(DEMO_MODEL, arguments.products, arguments.rounds)
     report(rows, arguments.json, f"Searches over HTTP, {CLIENTS} clients where there are many")

@@ -113,28 +113,50 @@ class Bench:
             figures.photos_beside_text.append(many.result())
 
 
-def measure_online(model: str, rounds: int, seconds: float, flags: list[str]) -> list[Row]:
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a server is started with.
+
+    Attributes:
+        model: open_clip name (random weights), demo or local-dir:PATH.
+        backend, precision: of the server and of the model alone, as in the settings.
+        flags: further ones.
+    """
+
+    model: str
+    backend: str = "auto"
+    precision: str = "auto"
+    flags: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """For a row; the backend is told where it is not the one that is there without ``tune``."""
+        return self.model if self.backend == "auto" else f"{self.model}, {self.backend} {self.precision}"
+
+
+def measure_online(served: Served, rounds: int, seconds: float) -> list[Row]:
     """The rows of one model."""
-    path = model_named(model)
+    how = {"model": model_named(served.model), "backend": served.backend, "precision": served.precision}
+    given = [part for name, value in how.items() for part in (f"--{name}", value)]
     figures = Figures()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         catalog = write_catalog(folder / "catalog", _PRODUCTS)
-        settings = load_settings({"data_dir": folder / "data", "model": path}, environment={}).settings
+        settings = load_settings({"data_dir": folder / "data", **how}, environment={}).settings
         with bootstrap.indexing(settings) as parts:
             index_feed(catalog.feed, IndexOptions(), InlineDispatcher(parts))
             embedder = parts.embedder
         assert isinstance(embedder, TowersEmbedder)
         tokenize = partial(tokenize_with, embedder._tokenizer)  # noqa: SLF001
         photos, texts = _photos(catalog), _texts()
-        with running_api(folder / "data", "--model", path, *flags, *UNLIMITED) as api:
+        with running_api(folder / "data", *given, *served.flags, *UNLIMITED) as api:
             bench = Bench(embedder, tokenize, catalog, api.url, seconds)
             warm = replace(bench, seconds=1.0)
             warm.served(Figures(), photos, texts)
             for _ in range(rounds):
                 bench.alone(figures)
                 bench.served(figures, photos, texts)
-    return _rows(model, figures)
+    return _rows(served.name, figures)
 
 
 def _photos(catalog: ShopCatalog) -> Iterator[bytes]:
