@@ -24,7 +24,7 @@ from benchmarks.rows import Claim, Row, add_json_flag, report
 from benchmarks.shop_photos import write_catalog
 
 _ENVIRONMENTS = CACHE.resolve().parent / "peers"
-_INSTALL_S, _RUN_S = 240, 240
+_INSTALL_S, _RUN_S = 600, 400
 _PICTURES = 64
 
 _MODEL = """

@@ -25,9 +25,8 @@ def long_lived() -> Iterator[None]:
         gc.unfreeze()
         gc.collect()
         gc.freeze()
+        # packages that look for leaks at the very end would report what is still left out then
+        atexit.unregister(gc.unfreeze)
+        atexit.register(gc.unfreeze)
         if was_enabled:
             gc.enable()
-
-
-# what is still left out then would be taken for leaks, and reported, by packages that look for them at the very end
-atexit.register(gc.unfreeze)

@@ -55,6 +55,7 @@ def hostile_shop(folder: Path, embedder: Embedder, **flags: Any) -> Iterator[Hos
         {
             "data_dir": folder / "data",
             "admin_key": ADMIN_KEY,
+            "address_requests_per_s": 0,  # all that a test sends comes from one
             "feeds_dir": str(folder / "feeds"),
             "image_max_bytes": MAX_BYTES,
             "feed_max_bytes": MAX_BYTES,

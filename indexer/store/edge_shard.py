@@ -1,7 +1,6 @@
 """A shard on disk, in this program's own types; this and ``edge_values`` alone import qdrant_edge.
 
-Run as ``python -m indexer.store.edge_shard FOLDER`` it optimises a shard: ``EdgeShard.optimize`` holds the interpreter
-lock for its whole run, so it is given a process of its own.
+Run as ``python -m indexer.store.edge_shard FOLDER`` it optimises a shard: that holds the interpreter all the while.
 """
 
 from __future__ import annotations

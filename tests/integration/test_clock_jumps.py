@@ -80,7 +80,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory, tiny_model: str) -> Iterator[
         "FAKETIME_NO_CACHE": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "VITRINE_ADMIN_KEY": ADMIN["X-API-Key"],
-        "VITRINE_ADDRESS_REQUESTS_PER_S": "100",
+        "VITRINE_ADDRESS_REQUESTS_PER_S": "1000",
         "VITRINE_ADDRESS_BURST_REQUESTS": "20",
         "VITRINE_FOLLOW_S": "0.1",
         "VITRINE_EVENT_GATHER_S": "0.1",

@@ -26,8 +26,7 @@ JSON = {"content-type": "application/json"}
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory, tiny_embedder: Embedder) -> Iterator[HostileShop]:
-    flags = {"address_requests_per_s": 0}
-    with hostile_shop(tmp_path_factory.mktemp("shop"), tiny_embedder, **flags) as opened:
+    with hostile_shop(tmp_path_factory.mktemp("shop"), tiny_embedder) as opened:
         yield opened
 
 

@@ -71,7 +71,7 @@ def test_nothing_is_left_out_any_more_when_the_process_ends() -> None:
     """Packages that look for leaks of their own at the very end would complain to the user."""
     program = (
         "import atexit, gc\n"
-        "atexit.register(lambda: print(gc.get_freeze_count()))\n"  # runs after what was registered later
+        "atexit.register(lambda: print(gc.get_freeze_count()))\n"  # what is registered later runs before it
         "from indexer.long_lived import long_lived\n"
         "with long_lived(): pass\n"
         "assert gc.get_freeze_count()\n"
