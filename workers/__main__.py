@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from indexer.cli.exit_codes import CANNOT_START
 from indexer.cli.flags import add_settings_flags, settings_of
 from indexer.errors import VitrineError
+from indexer.freed_memory import keep_together
 from indexer.telemetry.logs import start_logging
 
 
@@ -29,6 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Works until it is stopped; returns 2 if it cannot start."""
+    keep_together()
     try:
         parsed = build_parser().parse_args(arguments)
         settings = settings_of(parsed).settings

@@ -29,6 +29,7 @@ from indexer.cli import (
 from indexer.cli.console import escaped, messages
 from indexer.cli.exit_codes import CANNOT_START, INTERRUPTED
 from indexer.errors import VitrineError
+from indexer.freed_memory import keep_together
 
 _COMMANDS = (
     index,
@@ -70,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit code: 0 done; 3 done, with failures listed; 2 cannot start; 1 stopped on the way, can be resumed;
         130 interrupted from the keyboard.
     """
+    keep_together()
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     parsed = build_parser().parse_args(arguments)
     try:

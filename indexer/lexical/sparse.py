@@ -51,7 +51,7 @@ def _vector(weights: Mapping[str, float]) -> SparseVector:
     return SparseVector(tuple(number for number, _ in ordered), tuple(weight for _, weight in ordered))
 
 
-@lru_cache(maxsize=131_072)
+@lru_cache(maxsize=16_384)
 def term_number(term: str) -> int:
     """The number of a term: 32 bits of its BLAKE2b hash."""
     return int.from_bytes(blake2b(term.encode(), digest_size=4).digest(), "little")

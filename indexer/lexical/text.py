@@ -174,7 +174,7 @@ def _fields(product: LexicalSource) -> Iterator[tuple[_Field, float]]:
             yield field, weight
 
 
-@lru_cache(maxsize=16_384)  # brands and attributes repeat, and so do the products that are found
+@lru_cache(maxsize=4096)  # brands and attributes repeat, and so do the products that are found
 def _field(text: str) -> _Field:
     return _cut_field(text, MAX_WORDS)
 
