@@ -1,9 +1,9 @@
 """Whether memory stays flat as the catalog grows: ``python -m benchmarks.memory [--sizes 20000 100000]``.
 
 Each size is indexed by the command line in a process of its own, into an empty folder. What is compared is the
-highest resident memory of that process (VmHWM). The model is tiny, as its size does not
-depend on the catalog's; pictures are 600 tiny JPEG files that come round again under other products; the feed's texts
-are of usual length. The search index is built by a process of its own and is not in it.
+highest resident memory of that process (VmHWM). The model is tiny, as its size does not depend on the catalog's;
+pictures are 600 tiny JPEG files that come round again under other products; the feed's texts are of usual length. The
+search index is built by a process of its own and is not in it.
 """
 
 from __future__ import annotations
@@ -11,13 +11,16 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-import tempfile
 import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory, TemporaryFile
 
 from benchmarks.generate_feed import products as made_up_products
 from benchmarks.rows import Claim, Row, add_json_flag, report
+from benchmarks.vectors_memory import status_bytes
 from tests.checkpoints import write_tiny_checkpoint
 from tests.pictures import drawn_picture, encoded, write_feed
 from tests.processes import REPOSITORY, program_environment
@@ -25,6 +28,7 @@ from tests.processes import REPOSITORY, program_environment
 _PICTURES = 600
 _TARGET = 1.15
 _POLL_S = 0.2
+_BYTES_PER_MB = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +38,10 @@ class Peaks:
     resident_mb: float
     own_mb: float
 
-    def raised(self, status: Path) -> Peaks:
-        """These or, where it is higher, what ``/proc/PID/status`` says now; nothing of a process that has ended."""
-        try:
-            fields = dict(line.split(":", 1) for line in status.read_text("utf-8").splitlines())
-            resident_kb, own_kb = (int(fields[name].split()[0]) for name in ("VmHWM", "RssAnon"))
-        except (OSError, KeyError):
-            return self
-        return Peaks(max(self.resident_mb, resident_kb / 1024), max(self.own_mb, own_kb / 1024))
+    def raised(self, sizes: Mapping[str, int]) -> Peaks:
+        """These or, where they are higher, those that ``status_bytes`` tells now."""
+        resident, own = sizes.get("VmHWM", 0), sizes.get("RssAnon", 0)
+        return Peaks(max(self.resident_mb, resident / _BYTES_PER_MB), max(self.own_mb, own / _BYTES_PER_MB))
 
 
 def main() -> None:
@@ -76,7 +76,7 @@ def main() -> None:
 
 def peaks_of(size: int) -> Peaks:
     """Of an index run of so many products."""
-    with tempfile.TemporaryDirectory() as name:
+    with TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "images").mkdir()
         model = write_tiny_checkpoint(folder / "model")
@@ -95,18 +95,26 @@ def peaks_of(size: int) -> Peaks:
         ]
         write_feed(folder / "feed.jsonl", rows)
         flags = ["index", str(folder / "feed.jsonl"), "--data-dir", str(folder / "data"), f"--model=local-dir:{model}"]
-        command = [sys.executable, "-m", "indexer", *flags]
-        with subprocess.Popen(
-            command, cwd=REPOSITORY, env=program_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        ) as process:
-            peaks = Peaks(0.0, 0.0)
-            while process.poll() is None:
-                peaks = peaks.raised(Path(f"/proc/{process.pid}/status"))
-                time.sleep(_POLL_S)
-            if process.returncode:
-                assert process.stderr is not None
-                raise RuntimeError(process.stderr.read().decode()[-500:])
-        return peaks
+        return watched([sys.executable, "-m", "indexer", *flags])
+
+
+def watched(command: Sequence[str]) -> Peaks:
+    """Of a process, to its end."""
+    peaks = Peaks(0.0, 0.0)
+    with (
+        TemporaryFile() as errors,  # no pipe: nobody reads it meanwhile, and a full one would stop the process
+        subprocess.Popen(
+            command, cwd=REPOSITORY, env=program_environment(), stdout=subprocess.DEVNULL, stderr=errors
+        ) as process,
+    ):
+        while process.poll() is None:
+            with suppress(OSError):  # it has just ended
+                peaks = peaks.raised(status_bytes(process.pid))
+            time.sleep(_POLL_S)
+        if process.returncode:
+            errors.seek(0)
+            raise RuntimeError(errors.read().decode()[-500:])
+    return peaks
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ be dropped; they are told apart as *locked*.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,14 +39,19 @@ def resident(pid: int | str = "self") -> Resident:
     Raises:
         OSError: there is no such process, or no ``/proc``.
     """
+    sizes = status_bytes(pid)
+    return Resident(sizes.get("RssAnon", 0), sizes.get("RssFile", 0) + sizes.get("RssShmem", 0), sizes.get("VmLck", 0))
+
+
+def status_bytes(pid: int | str = "self") -> Mapping[str, int]:
+    """All sizes that ``/proc/PID/status`` tells, by name; few of a process that has just ended.
+
+    Raises:
+        OSError: see ``resident``.
+    """
     lines = Path(f"/proc/{pid}/status").read_text("ascii", errors="replace").splitlines()
-    kilobytes = {
-        name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines) if "kB" in rest
-    }
-    mapped = kilobytes.get("RssFile", 0) + kilobytes.get("RssShmem", 0)
-    return Resident(
-        kilobytes.get("RssAnon", 0) * _BYTES_PER_KB, mapped * _BYTES_PER_KB, kilobytes.get("VmLck", 0) * _BYTES_PER_KB
-    )
+    told = (line.partition(":") for line in lines)
+    return {name: int(rest.split()[0]) * _BYTES_PER_KB for name, _, rest in told if "kB" in rest}
 
 
 class ChildrenPeak:

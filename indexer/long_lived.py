@@ -12,10 +12,10 @@ from contextlib import contextmanager
 def long_lived() -> Iterator[None]:
     """Loads something large: what is there at the end of the block is left out of all later collections.
 
-    torch and the packages around it come as half a million objects. A full collection walks through all of them, with
-    the interpreter held: 0.26 s in which a server answers nobody, every few seconds under load, and a dozen times while
-    they are imported (docs/performance.md). What is dropped later is freed as ever, but for cycles among what was there
-    at the end of the block: these wait for the end of the next one.
+    torch and the packages around it come as nearly half a million objects. A full collection walks through all of them,
+    with the interpreter held: 0.26 s in which a server answers nobody, every few seconds under load, and seven times
+    while they are imported (docs/performance.md). What is dropped later is freed as ever, but for cycles among what was
+    there at the end of the block: these wait for the end of the next one.
     """
     was_enabled = gc.isenabled()
     gc.disable()

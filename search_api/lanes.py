@@ -271,13 +271,13 @@ class Lane(Generic[Item]):
 
     def _batch_size(self, shares: int, among: int) -> int:
         waiting = max(min(1, len(self._waiting)), len(self._waiting) // among)
+        if shares == 1 and self._admission.under_way >= _WORTH_HALVING:
+            # the others are embedded while these are answered; else the model would wait for whoever asks next
+            waiting = min(waiting, self._admission.under_way // 2)
         # the power of two whose pass is nearest to what is aimed at: smaller passes cost more a query, and a machine on
         # which each query takes a little longer, as it is busy, has the least to spare
         power = round(math.log2(self._limits.longest_pass_s / (shares * self._item_s)))
         largest = min(self._limits.largest, 1 << max(0, power))
-        if shares == 1 and self._admission.under_way >= _WORTH_HALVING:
-            # the others are embedded while these are answered; else the model would wait for whoever asks next
-            largest = min(largest, self._admission.under_way // 2)
         if waiting >= largest:
             return largest
         # backends pad a batch to a power of two. Three are worth the pass of four; of five, the fifth takes the next

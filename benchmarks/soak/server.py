@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import psutil  # type: ignore[import-untyped]
 
+from benchmarks.vectors_memory import resident
 from indexer.demo.catalog import FEED, write_sample_catalog
 from indexer.embedding.choice import DEMO_MODEL
 from indexer.processors import available_cores
@@ -129,9 +130,7 @@ def trend(samples: Sequence[tuple[float, float]]) -> MemoryTrend:
 
 def _private_bytes(pid: int) -> int:
     if sys.platform == "linux":
-        for line in Path(f"/proc/{pid}/status").read_text("utf-8").splitlines():
-            if line.startswith("RssAnon:"):
-                return int(line.split()[1]) * 1024
+        return resident(pid).anonymous
     return int(psutil.Process(pid).memory_info().rss)
 
 

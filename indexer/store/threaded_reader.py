@@ -27,8 +27,8 @@ from indexer.store.ranking import RankedPoint
 
 _T = TypeVar("_T")
 _SPARE_THREADS = 2
-_FEW = 256
-"""Points, of which to find and read so many takes a millisecond or two."""
+_FEW = 64
+"""Points: to find and read 20 took 3 ms among 50 000, and 100 took 8 (docs/performance.md)."""
 
 
 class ThreadedReader:

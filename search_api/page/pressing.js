@@ -5,6 +5,7 @@ const waiting = new Map();
 
 /** Draws into a place now, or as soon as nothing in it is held down any more; of several drawings the last. */
 export function whenReleased(place, draw) {
+  waiting.delete(place); // what is older must not come after what is drawn now
   if (pressed !== null && place.contains(pressed)) waiting.set(place, draw);
   else draw();
 }
@@ -25,7 +26,8 @@ function release() {
 }
 
 const PRESSING_KEYS = [" ", "Enter"];
-addEventListener("pointerdown", press, true);
+// of the other buttons a menu may take the release
+addEventListener("pointerdown", (event) => event.button === 0 && press(event), true);
 addEventListener("keydown", (event) => PRESSING_KEYS.includes(event.key) && press(event), true);
 for (const type of ["pointerup", "pointercancel", "keyup"]) addEventListener(type, release, true);
 addEventListener("blur", release); // of the window

@@ -214,6 +214,26 @@ def test_a_choice_holds_though_more_comes_while_it_is_pressed(open_page: PageOpe
     expect(option).to_be_checked()
 
 
+def test_what_waited_for_a_release_does_not_come_back(open_page: PageOpener) -> None:
+    page = open_page(go=False)
+    held: list[Route] = []
+    page.route("**/openapi.json", lambda route: held.append(route))  # noqa: PLW0108 - playwright marks the function
+    page.goto("/?f.brand=Bolt&f.color=blue&all=1")
+    _settled(page)
+    labels = page.locator("#parts .part-label")
+    expect(labels).to_have_text(["Brand: Bolt", "Colour: blue"])
+    page.route(_SEARCH, lambda route: held.append(route))  # noqa: PLW0108 - see above; not answered, so that nothing else draws the parts
+    page.get_by_role("button", name="Remove “Brand: Bolt”").hover()
+    page.mouse.down()
+    held.pop().continue_()
+    expect(page.locator("a[data-needs].awaited")).to_have_count(0)
+    page.wait_for_timeout(100)
+    page.mouse.up()
+    page.wait_for_url("**/?f.color=blue&all=1")
+    page.wait_for_timeout(100)
+    expect(labels).to_have_text(["Colour: blue"])
+
+
 def test_price_and_order(open_page: PageOpener) -> None:
     page = open_page("/?all=1")
     _settled(page)

@@ -173,7 +173,9 @@ def test_the_size_of_a_pass_is_the_power_of_two_nearest_to_what_is_aimed_at(aim:
     assert len(lane.take()) == size
 
 
-@pytest.mark.parametrize(("requests", "sizes"), [(15, [15]), (16, [8, 8]), (32, [16, 16]), (60, [30, 30])])
+@pytest.mark.parametrize(
+    ("requests", "sizes"), [(15, [15]), (16, [8, 8]), (32, [16, 16]), (34, [16, 16, 2]), (60, [30, 30])]
+)
 def test_of_many_requests_half_are_embedded_while_the_others_are_answered(requests: int, sizes: list[int]) -> None:
     limits = BatchLimits(places=64, largest=32, longest_pass_s=99.0)
     lane: Lane[str] = Lane("texts", embedded_texts, limits, Traffic(), ModelHealth(), threading.Condition())
