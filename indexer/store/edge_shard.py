@@ -1,12 +1,11 @@
-"""A shard on disk, in this program's own types; this and ``edge_values`` alone import qdrant_edge.
+"""A shard on disk, in this program's own types.
 
-Run as ``python -m indexer.store.edge_shard FOLDER`` it optimises a shard: that holds the interpreter all the while.
+With ``edge_values`` and ``edge_segments``, what it is asked in and how it is laid out, it alone imports qdrant_edge.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,13 @@ from indexer.lexical.sparse import LEXICAL_VECTOR, SparseVector, product_vector
 from indexer.points import IMAGE_VECTOR, Point, PointPayload, StoredPoint, Vectors, image_vector
 from indexer.store.disk_room import check_room
 from indexer.store.edge_failures import REMEDIES, engine
-from indexer.store.edge_graphs import points_in_graphs
+from indexer.store.edge_graphs import is_sealed, points_at_rest, points_in_graphs
+from indexer.store.edge_segments import shard_config
 from indexer.store.edge_values import (
     PAYLOAD_INDEX_PARAMS,
     TENANT_INDEX_PARAMS,
     engine_filter,
     engine_order,
-    quantization_config,
     sparse_vector,
 )
 from indexer.store.filters import TENANT_FIELD, Filter, engine_path, field_of_path
@@ -56,6 +55,8 @@ class EdgeShard:
         self._facet_attributes = frozenset(tuning.facet_attributes)
         self._indexed_fields: frozenset[str] | None = None
         self._has_words = False
+        self._in_memory = 0
+        self._may_seal: bool | None = None
 
     @classmethod
     def create(cls, folder: Path, dim: int, tuning: IndexTuning) -> EdgeShard:
@@ -64,30 +65,11 @@ class EdgeShard:
         Raises:
             StoreUnavailable: the folder cannot be written.
         """
-        vectors = edge.EdgeVectorParams(
-            size=dim,
-            distance=edge.Distance.Cosine,
-            memory=edge.Memory.Cold,
-            quantization_config=quantization_config(tuning.quantization),
-            hnsw_config=edge.HnswIndexConfig(
-                m=tuning.hnsw_m,
-                ef_construct=tuning.hnsw_ef_construct,
-                full_scan_threshold=tuning.exact_below_kb(dim),
-            ),
-        )
-        config = edge.EdgeConfig(
-            vectors={IMAGE_VECTOR: vectors},
-            sparse_vectors={
-                LEXICAL_VECTOR: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf, memory=edge.Memory.Cached)
-            },
-            optimizers=edge.EdgeOptimizersConfig(indexing_threshold=tuning.exact_below_kb(dim)),
-            wal_enabled=False,
-        )
         with engine(folder, StoreUnavailable):
             folder.mkdir(parents=True)
         check_room(folder)
         with engine(folder, StoreUnavailable):
-            shard = cls(folder, edge.EdgeShard.create(str(folder), config), tuning)
+            shard = cls(folder, edge.EdgeShard.create(str(folder), shard_config(dim, tuning)), tuning)
         shard.create_indexes([*PAYLOAD_INDEXES, *tenant_indexes(tenants=tuning.tenants)])
         shard.flush()
         return shard
@@ -141,6 +123,7 @@ class EdgeShard:
         self._make_place_for_words()
         given = [edge.Point(item.id, _vectors(item), item.payload.to_json()) for item in points]
         self._update(edge.UpdateOperation.upsert_points(given))
+        self._in_memory += len(points)
 
     def update_words(self, updates: Sequence[PayloadUpdate]) -> None:
         """Brings the words of products up to date whose texts changed; durable when this returns.
@@ -178,6 +161,7 @@ class EdgeShard:
                 alike.setdefault(json.dumps(changed, sort_keys=True), (changed, []))[1].append(update.id)
         operations += [edge.UpdateOperation.set_payload(list(ids), changed) for changed, ids in alike.values()]
         self._update(*operations)
+        self._in_memory += len(updates)
 
     def delete(self, ids: Sequence[UUID]) -> None:
         """Removes points."""
@@ -329,7 +313,18 @@ class EdgeShard:
 
     def needs_optimizing(self) -> bool:
         """Whether so many points are outside the graph that comparing them one by one would be slow."""
-        return self.count() - self.indexed_count() >= self._tuning.exact_below
+        return is_sealed(self._folder) or self.count() - self.indexed_count() >= self._tuning.exact_below
+
+    def needs_sealing(self) -> bool:
+        """Whether so many points were written that what the engine keeps of them in memory should go to the disk.
+
+        About 2 kB a point: words, values of payload indexes, ids (docs/performance.md). Never in a shard with a graph,
+        which would be built anew.
+        """
+        if self._may_seal is None:
+            self._may_seal = not self.indexed_count()
+            self._in_memory = self.count() - points_at_rest(self._folder)
+        return self._may_seal and self._in_memory >= self._tuning.sealed_at
 
     def close(self) -> None:
         """Releases the files."""
@@ -386,15 +381,3 @@ def _given(vector: Vectors) -> Any:
 
 def _uuid(value: edge.PointId) -> UUID:
     return value if isinstance(value, UUID) else UUID(str(value))
-
-
-def optimize(folder: Path) -> None:
-    """Builds graph and quantized vectors of a shard that no other process writes to; durable when this returns."""
-    shard = edge.EdgeShard.load(str(folder))
-    shard.optimize()
-    shard.flush()
-    shard.close()
-
-
-if __name__ == "__main__":
-    optimize(Path(sys.argv[1]))

@@ -11,7 +11,7 @@ from indexer.errors import SpaceMismatch
 from indexer.points import Point, StoredPoint, utc_text
 from indexer.spaces import EmbeddingSpace
 from indexer.store.donor import donated_points
-from indexer.store.edge_optimizer import build_search_index
+from indexer.store.edge_optimizer import EdgeOptimizer
 from indexer.store.edge_shard import EdgeShard
 from indexer.store.filters import Filter, Not, both
 from indexer.store.generations import GenerationFolders, GenerationRecord, Purpose
@@ -54,7 +54,9 @@ class EdgeTargetWriter:
         self._lock = lock
         self._donor = donor
         self._shard: EdgeShard | None = None
-        self._opening = threading.Lock()
+        # batches are prepared, hence read, in other threads than the one that writes; the shard must not be closed, to
+        # be sealed, while one of them is in it
+        self._exchange = threading.RLock()
         self._changed = False
         if collection not in folders.names():
             self._begin()
@@ -75,7 +77,8 @@ class EdgeTargetWriter:
         self, product_ids: Sequence[str], where: Filter | None = None
     ) -> Mapping[str, tuple[StoredPoint, ...]]:
         """See ``CollectionWriter``."""
-        return by_product(self._open().of_products(product_ids, where))
+        with self._exchange:
+            return by_product(self._open().of_products(product_ids, where))
 
     def donated(self, product_ids: Sequence[str]) -> Mapping[str, tuple[Point, ...]]:
         """See ``CollectionWriter``."""
@@ -93,7 +96,12 @@ class EdgeTargetWriter:
         """See ``CollectionWriter``."""
         if change:
             self._begin_change()
-            self._open().apply(change)
+            shard = self._open()
+            shard.apply(change)
+            if shard.needs_sealing():
+                with self._exchange:
+                    self._shard = None
+                    self._shard = self._optimizer().sealed(shard)
 
     def delete_products(self, product_ids: Sequence[str], where: Filter | None = None) -> None:
         """See ``CollectionWriter``."""
@@ -105,11 +113,13 @@ class EdgeTargetWriter:
     def publish(self) -> bool:
         """See ``VectorStore.target``."""
         shard = self._open()
-        points, due = shard.count(), shard.needs_optimizing()
-        shard.flush()
-        self._close_shard()
-        if due:
-            build_search_index(self._folders.shard(self._collection), self._collection)
+        points = shard.count()
+        if shard.needs_optimizing():
+            self._shard = None
+            self._optimizer().build_search_index(shard)
+        else:
+            shard.flush()
+            self._close_shard()
         record = self._folders.record(self._collection)
         self._folders.write_record(self._collection, replace(record, points=points))
         changed, self._changed = self._changed, False
@@ -130,16 +140,19 @@ class EdgeTargetWriter:
             self._changed = True
 
     def _open(self) -> EdgeShard:
-        with self._opening:
+        with self._exchange:
             if self._shard is None:
                 self._shard = EdgeShard.open(self._folders.shard(self._collection), self._tuning)
             return self._shard
 
     def _close_shard(self) -> None:
-        with self._opening:
+        with self._exchange:
             if self._shard is not None:
                 self._shard.close()
                 self._shard = None
+
+    def _optimizer(self) -> EdgeOptimizer:
+        return EdgeOptimizer(self._folders.shard(self._collection), self._collection, self._space.dim, self._tuning)
 
     def _begin(self) -> None:
         folders, collection = self._folders, self._collection

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from indexer.errors import StoreDamaged
 from indexer.points import Point, StoredPoint, utc_text
 from indexer.spaces import EmbeddingSpace
-from indexer.store.edge_optimizer import build_search_index
+from indexer.store.edge_optimizer import EdgeOptimizer
 from indexer.store.edge_shard import EdgeShard
 from indexer.store.filters import Filter, Not, both
 from indexer.store.generations import GenerationFolders, GenerationRecord
@@ -94,7 +94,12 @@ class EdgeWriter:
         """See ``CollectionWriter``."""
         if not change:
             return
-        self._writable().apply(change)
+        shard = self._writable()
+        shard.apply(change)
+        if shard.needs_sealing():
+            with self._exchange:
+                self._shard = None
+                self._shard = self._optimizer().sealed(shard)
 
     def delete_products(self, product_ids: Sequence[str], where: Filter | None = None) -> None:
         """See ``CollectionWriter``."""
@@ -110,7 +115,7 @@ class EdgeWriter:
         shard = self._writable()
         points = shard.count()
         if shard.needs_optimizing():
-            self._optimize(shard)
+            self._optimizer().build_search_index(shard)
         else:
             shard.close()
         self._shard = None
@@ -186,8 +191,5 @@ class EdgeWriter:
             return name
         return ""
 
-    def _optimize(self, shard: EdgeShard) -> None:
-        folder = self._folders.shard(self._collection)
-        shard.flush()
-        shard.close()
-        build_search_index(folder, self._collection)
+    def _optimizer(self) -> EdgeOptimizer:
+        return EdgeOptimizer(self._folders.shard(self._collection), self._collection, self._space.dim, self._tuning)

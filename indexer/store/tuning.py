@@ -28,6 +28,8 @@ class IndexTuning:
         oversampling: how many times the points wanted are fetched by quantized vectors, then rescored by the originals.
         quantization: of a collection when it is made, for good; searches with ``none`` compare the originals in any.
         facet_attributes: names of attributes, in lower case, with a payload index of their own.
+        sealed_at: points that the embedded engine keeps in memory while a new collection is filled, before they are put
+            away on disk.
         tenants: whether new collections are for the products of several tenants.
     """
 
@@ -38,6 +40,7 @@ class IndexTuning:
     oversampling: float = 2.0
     quantization: Quantization = "int8"
     facet_attributes: tuple[str, ...] = DEFAULT_FACET_ATTRIBUTES
+    sealed_at: int = 20_000
     tenants: bool = False
 
     def exact_below_kb(self, dim: int) -> int:

@@ -9,7 +9,7 @@ import pytest
 from indexer.errors import StoreUnavailable
 from indexer.store import disk_room
 from indexer.store.disk_room import check_room, disk_bytes
-from indexer.store.edge_optimizer import build_search_index
+from indexer.store.edge_optimizer import EdgeOptimizer
 from indexer.store.edge_shard import EdgeShard
 from indexer.store.tuning import IndexTuning
 from tests.points import DIM, made_up_point
@@ -39,9 +39,8 @@ def test_no_write_goes_to_a_full_disk(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(StoreUnavailable):
         EdgeShard.create(tmp_path / "another", DIM, IndexTuning())
     assert shard.count() == 3
-    shard.close()
     with pytest.raises(StoreUnavailable):
-        build_search_index(tmp_path / "shard", "c")
+        EdgeOptimizer(tmp_path / "shard", "c", DIM, IndexTuning()).build_search_index(shard)
 
 
 def test_files_that_share_their_content_are_counted_once(tmp_path: Path) -> None:

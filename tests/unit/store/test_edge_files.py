@@ -18,7 +18,8 @@ import pytest
 from indexer.errors import StoreUnavailable
 from indexer.points import Point
 from indexer.store.edge_files import copy_shard, is_never_written
-from indexer.store.edge_shard import EdgeShard, optimize
+from indexer.store.edge_segments import optimize
+from indexer.store.edge_shard import EdgeShard
 from indexer.store.port import BatchChange, PayloadUpdate
 from indexer.store.tuning import IndexTuning, Quantization
 from tests.points import DIM, made_up_point, unit_vector
@@ -56,7 +57,7 @@ def make_source(folder: Path, tuning: IndexTuning) -> Path:
     shard = EdgeShard.create(folder, DIM, tuning)
     shard.apply(BatchChange(points=points_of(range(POINTS))))
     shard.close()
-    optimize(folder)
+    optimize(folder, DIM, tuning)
     shard = EdgeShard.open(folder, tuning)
     shard.apply(BatchChange(points=points_of(range(POINTS, POINTS + 20))))
     shard.close()
@@ -131,7 +132,7 @@ def test_the_source_stays_as_it_is_whatever_happens_to_the_copy(
     shard.close()
     assert found
     assert digests(source) == before
-    optimize(copy)
+    optimize(copy, DIM, tuning)
     assert digests(source) == before
     shutil.rmtree(copy)
     assert digests(source) == before
@@ -150,7 +151,7 @@ def test_a_copy_that_was_changed_and_optimised_answers_with_its_own(
     shard = EdgeShard.open(copy, tuning)
     change_everything(shard)
     shard.close()
-    optimize(copy)
+    optimize(copy, DIM, tuning)
     shard = EdgeShard.open(copy, tuning, points=POINTS + 20 + 60 - 30 - 10)
     assert shard.nearest(unit_vector(9000), 1)[0].product_id == "p40"
     assert not set(shard.points([point.id for point in points_of(range(60, 100))]))
@@ -186,7 +187,8 @@ def test_a_writer_that_is_killed_leaves_the_source_as_it_is(source: Path, tmp_pa
     script = (
         "import sys; from pathlib import Path; from tests.unit.store.test_edge_files import *\n"
         "shard = EdgeShard.open(Path(sys.argv[1]), tuning_of(sys.argv[2])); change_everything(shard)\n"
-        "print('changed', flush=True); shard.close(); optimize(Path(sys.argv[1])); sys.stdin.readline()"
+        "print('changed', flush=True); shard.close()\n"
+        "optimize(Path(sys.argv[1]), DIM, tuning_of(sys.argv[2])); sys.stdin.readline()"
     )
     writer = subprocess.Popen(
         [sys.executable, "-c", script, str(copy), tuning.quantization],

@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from indexer.store.edge_graphs import points_in_graphs
-from indexer.store.edge_shard import EdgeShard, optimize
+from indexer.store.edge_segments import optimize
+from indexer.store.edge_shard import EdgeShard
 from indexer.store.port import BatchChange, PayloadUpdate
 from indexer.store.tuning import IndexTuning
 from tests.points import DIM, made_up_point
@@ -26,7 +27,7 @@ def test_points_that_were_changed_or_removed_are_in_no_graph_until_it_is_built_a
     shard.apply(BatchChange(points=tuple(POINTS)))
     assert (shard.indexed_count(), shard.needs_optimizing()) == (0, True)
     shard.close()
-    optimize(folder)
+    optimize(folder, DIM, TUNING)
     shard = EdgeShard.open(folder, TUNING)
     assert (shard.indexed_count(), shard.needs_optimizing()) == (300, False)
     shard.apply(with_title("Kettle", 0, 40))
@@ -44,7 +45,7 @@ def test_points_that_were_changed_or_removed_are_in_no_graph_until_it_is_built_a
     assert (shard.indexed_count(), shard.needs_optimizing()) == (150, True)
     shard.close()
     assert points_in_graphs(folder) == 150
-    optimize(folder)
+    optimize(folder, DIM, TUNING)
     shard = EdgeShard.open(folder, TUNING)
     assert (shard.count(), shard.indexed_count(), shard.needs_optimizing()) == (260, 260, False)
     shard.close()

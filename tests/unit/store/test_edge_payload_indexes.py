@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from indexer.store.edge_files import copy_shard
-from indexer.store.edge_shard import EdgeShard, optimize
+from indexer.store.edge_segments import optimize
+from indexer.store.edge_shard import EdgeShard
 from indexer.store.filters import And, AnyOf, Filter, Not, Range
 from indexer.store.payload_indexes import PAYLOAD_INDEXES
 from indexer.store.port import BatchChange
@@ -30,7 +31,7 @@ def shard(tmp_path_factory: pytest.TempPathFactory) -> EdgeShard:
         points.append(replace(point, payload=replace(point.payload, **changed)))  # type: ignore[arg-type]
     made.apply(BatchChange(points=tuple(points)))
     made.close()
-    optimize(folder / "first")
+    optimize(folder / "first", DIM, TUNING)
     copy_shard(folder / "first", folder / "copy")
     return EdgeShard.open(folder / "copy", TUNING, points=300)
 
