@@ -11,6 +11,7 @@ from indexer import bootstrap
 from indexer.catalog import open_feed
 from indexer.cli.flags import add_settings_flags, add_tenant_flag, settings_of, tenant_of
 from indexer.cli.run_summary import supervise
+from indexer.cli.tuning_advice import tuning_advice
 from indexer.indexing.run import IndexOptions, index_feed
 
 
@@ -38,7 +39,11 @@ def run(arguments: argparse.Namespace) -> int:
     options = IndexOptions(arguments.full, arguments.limit, size, currency, tenant)
     readable = partial(open_feed, arguments.feed, default_currency=settings.default_currency)
     with bootstrap.dispatching(settings, before_model=readable) as dispatcher:
-        return supervise(lambda listen: index_feed(arguments.feed, options, dispatcher, listen), dispatcher.ledger)
+        return supervise(
+            lambda listen: index_feed(arguments.feed, options, dispatcher, listen),
+            dispatcher.ledger,
+            lambda record: tuning_advice(record, settings),
+        )
 
 
 def _positive(text: str) -> int:

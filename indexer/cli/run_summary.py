@@ -17,8 +17,22 @@ _SHOWN_FAILURES = 5
 _KEPT = "Finished batches are kept; the same command goes on from there."
 
 
-def supervise(action: Callable[[ProgressListener], RunRecord], ledger: RunLedger) -> int:
+def no_advice(record: RunRecord) -> str:  # noqa: ARG001 - as every other
+    """None."""
+    return ""
+
+
+def supervise(
+    action: Callable[[ProgressListener], RunRecord],
+    ledger: RunLedger,
+    advice: Callable[[RunRecord], str] = no_advice,
+) -> int:
     """Runs an index run with a progress display and prints its summary.
+
+    Args:
+        action: carries out the run, and tells of its progress.
+        ledger: that has it.
+        advice: what is said of a run besides, when it is over; empty for nothing.
 
     Returns:
         The exit code.
@@ -28,7 +42,12 @@ def supervise(action: Callable[[ProgressListener], RunRecord], ledger: RunLedger
         KeyboardInterrupt: after saying that nothing is lost.
     """
     record = shown(action, _KEPT)
-    return STOPPED if record is None else _conclude(record, ledger)
+    if record is None:
+        return STOPPED
+    code = _conclude(record, ledger)
+    if said := advice(record):
+        messages().print(said, markup=False)
+    return code
 
 
 def shown(action: Callable[[ProgressListener], _T], kept: str) -> _T | None:
