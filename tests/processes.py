@@ -119,6 +119,14 @@ def run_ids(data_dir: Path, flags: Sequence[str] = ()) -> list[dict[str, Any]]:
     return runs
 
 
+def has_ended(process: psutil.Process) -> bool:
+    """Whether a process is over, though nobody may have asked for its exit code."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def indexer_processes(api_pid: int) -> list[psutil.Process]:
     """The indexers beside an API that are alive, and not its other children, which decode pictures."""
     found = []

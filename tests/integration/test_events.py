@@ -23,7 +23,15 @@ from indexer.events.sqlite import SqliteEventLog
 from indexer.settings import load_settings
 from search_api.indexer_process import IndexerProcess
 from tests.pictures import DrawnCatalog, catalog_row, draw_catalog, drawn_picture, encoded, write_feed
-from tests.processes import REPOSITORY, free_port, indexer_processes, program_environment, run_ids, run_indexer
+from tests.processes import (
+    REPOSITORY,
+    free_port,
+    has_ended,
+    indexer_processes,
+    program_environment,
+    run_ids,
+    run_indexer,
+)
 
 KEY = "test-key"
 _TIMEOUT_S = 240.0
@@ -151,14 +159,7 @@ def running_shop(folder: Path, model: str, products: int = 12, follow_s: float =
             api.terminate()
             api.wait(60)
         # the indexer process ends with the API
-        wait_until(lambda: not any(is_alive(child) for child in children))
-
-
-def is_alive(process: psutil.Process) -> bool:
-    try:
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
+        wait_until(lambda: all(has_ended(child) for child in children))
 
 
 def is_up(client: httpx.Client, api: subprocess.Popen[bytes]) -> bool:
@@ -401,7 +402,7 @@ def test_the_indexer_process_ends_with_an_api_that_is_killed(tmp_path: Path, tin
         indexer = psutil.Process(shop.indexer_pid())
         shop.api.kill()
         shop.api.wait(60)
-        wait_until(lambda: not is_alive(indexer))
+        wait_until(lambda: has_ended(indexer))
 
 
 def test_an_indexer_process_that_cannot_work_is_started_again_more_and_more_rarely(

@@ -29,7 +29,7 @@ from indexer.store.port import Alias, BatchChange, CollectionWriter, PayloadUpda
 from indexer.store.queries import NearestQuery
 from indexer.store.tuning import IndexTuning
 from tests.points import DIM, made_up_point, made_up_space, unit_vector
-from tests.processes import REPOSITORY
+from tests.processes import REPOSITORY, has_ended
 
 TUNING = IndexTuning(exact_below=100, sealed_at=200)
 ALIAS = Alias("shop", "products")
@@ -251,8 +251,9 @@ def test_the_process_that_builds_ends_with_the_one_that_waits_for_it(tmp_path: P
     run.kill()
     run.wait()
     assert builder is not None
-    _, alive = psutil.wait_procs([builder], timeout=_SOON_S)
-    assert not alive
+    while not has_ended(builder) and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    assert has_ended(builder)
     optimize(folder, DIM, TUNING)
     with closing(EdgeShard.open(folder, TUNING, points=12_000)) as shard:
         assert shard.indexed_count() == 12_000
