@@ -14,7 +14,8 @@ const CORNERS = ["nw", "ne", "sw", "se"];
 export class Crop {
   /** `onBox` gets the box to search with, or null for the whole photo. */
   constructor(place, onBox) {
-    Object.assign(this, { place, onBox, photoId: null, box: null, enabled: false, said: {}, settling: 0 });
+    Object.assign(this, { place, onBox, photoId: null, box: null, enabled: false, said: {} });
+    Object.assign(this, { searched: null, moving: false, settling: 0 });
     this.stage = element("div", { className: "stage" });
     this.frame = this.newFrame();
     this.frame.hidden = true;
@@ -26,6 +27,7 @@ export class Crop {
   /** Shows a photo with the frame that was searched, without one where it was the whole photo. */
   show(photo, box) {
     if (photo.id !== this.photoId) {
+      this.letGo();
       this.photoId = photo.id;
       this.regions = element("ul", { className: "regions", attributes: { role: "list", "aria-label": text("objects") } });
       const image = element("img", { alt: text("yourPhoto"), src: photo.url, draggable: false });
@@ -36,7 +38,13 @@ export class Crop {
       this.say();
     }
     this.place.hidden = false;
-    this.draw(box);
+    this.follow(box);
+  }
+
+  /** Shows what was searched; a frame that is being moved stays under the hand, and is searched next. */
+  follow(box) {
+    this.searched = box;
+    if (!this.moving) this.draw(box);
   }
 
   /** Until the server is known to search parts of photos, the photo is shown without a frame. */
@@ -50,6 +58,7 @@ export class Crop {
   hide() {
     this.place.hidden = true;
     this.place.replaceChildren();
+    this.letGo();
     this.photoId = null;
   }
 
@@ -98,9 +107,14 @@ export class Crop {
   }
 
   choose(box) {
-    clearTimeout(this.settling);
+    this.letGo();
     this.draw(box);
     this.onBox(box);
+  }
+
+  letGo() {
+    clearTimeout(this.settling);
+    this.moving = false;
   }
 
   newFrame() {
@@ -122,7 +136,8 @@ export class Crop {
     const next = event.shiftKey ? [left, top, right + x, bottom + y] : shifted([left, top, right, bottom], x, y);
     this.draw(proper(next));
     clearTimeout(this.settling);
-    this.settling = setTimeout(() => this.onBox(this.box), KEYS_SETTLE_MS);
+    this.moving = true;
+    this.settling = setTimeout(() => this.choose(this.box), KEYS_SETTLE_MS);
   }
 
   onPointer(event) {
@@ -136,10 +151,12 @@ export class Crop {
     const before = this.box;
     const corner = event.target.dataset.corner ?? "";
     const inside = before !== null && event.target.closest(".frame") !== null;
+    const photoId = this.photoId;
     let dragged = false;
     const move = (moved) => {
       if (Math.hypot(moved.clientX - event.clientX, moved.clientY - event.clientY) > DRAG_STARTS_PX) dragged = true;
-      if (!dragged) return;
+      if (!dragged || photoId !== this.photoId) return;
+      this.moving = true;
       const [x, y] = at(moved);
       if (inside && corner) this.draw(proper(resized(before, corner, x, y)));
       else if (inside) this.draw(shifted(before, x - start[0], y - start[1]));
@@ -147,12 +164,13 @@ export class Crop {
     };
     const end = () => {
       for (const [kind, listener] of listeners) this.stage.removeEventListener(kind, listener);
-      if (dragged) this.choose(this.box);
+      if (dragged && photoId === this.photoId) this.choose(this.box);
     };
     const cancel = () => {
       dragged = false;
       end();
-      this.draw(before);
+      this.letGo();
+      this.draw(this.searched);
     };
     const listeners = [["pointermove", move], ["pointerup", end], ["pointercancel", cancel]];
     for (const [kind, listener] of listeners) this.stage.addEventListener(kind, listener);

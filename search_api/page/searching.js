@@ -188,7 +188,7 @@ export class Searching {
 
   showSearchedPart({ photo }, searched) {
     const won = searched?.won === "crop" && Array.isArray(searched.box) ? searched.box : null;
-    this.crop.draw(photo.box ?? (photo.whole ? null : won));
+    this.crop.follow(photo.box ?? (photo.whole ? null : won));
     this.crop.say(photo.box || photo.whole ? {} : searched);
   }
 

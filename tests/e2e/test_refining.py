@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 
 import httpx
 import pytest
@@ -395,6 +396,55 @@ def test_link_to_share(open_page: PageOpener, api: RunningApi, shop: DrawnCatalo
 
 
 # ---- the object in the photo
+
+
+def test_an_answer_that_comes_while_a_frame_is_moved_does_not_take_it_away(
+    open_page: PageOpener, shop: DrawnCatalog
+) -> None:
+    page = open_page()
+    watch_queries(page)
+    choose_photo(page, shop.picture(7))
+    _settled(page)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    def with_held_answer(brand: str, move: Callable[[], None]) -> None:
+        """Asks by filtering, moves the frame, and only then has the answer."""
+        page.route(_SEARCH, hold)
+        page.get_by_role("checkbox", name=re.compile(f"^{brand}")).click()
+        while not held:
+            page.wait_for_timeout(10)
+        move()
+        held.pop().continue_()
+        page.unroute(_SEARCH)
+        _settled(page)
+
+    box = page.locator(".stage").bounding_box()
+    assert box is not None
+
+    def draw() -> None:
+        page.mouse.move(box["x"] + box["width"] * 0.1, box["y"] + box["height"] * 0.9)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.4, steps=3)
+
+    with_held_answer("Bolt", draw)
+    page.mouse.up()
+    expect(page.get_by_role("button", name="Whole photo")).to_be_visible()
+    _settled(page)
+    assert _last_box(page) == pytest.approx([0.1, 0.4, 0.5, 0.9], abs=0.02)
+
+    frame = page.get_by_role("button", name=re.compile("^Frame from"))
+
+    def press() -> None:
+        frame.focus()
+        frame.press("ArrowRight")
+
+    with_held_answer("Bolt", press)
+    press()
+    page.wait_for_function("() => JSON.parse(window.asked.at(-1)).photos[0].box[0] > 0.13")
+    assert _last_box(page) == pytest.approx([0.14, 0.4, 0.54, 0.9], abs=0.02)
 
 
 def test_frame_by_tap_pointer_and_keyboard(open_page: PageOpener, shop: DrawnCatalog) -> None:
