@@ -23,6 +23,9 @@ _VECTORS = "matrix.dat"
 _QUANTIZED = "quantized.data"
 GRAPHS = frozenset({"links.bin", "links_compressed.bin"})
 """Names of a graph's file."""
+_BEING_REPLACED = ".atomicwrite*"
+"""Folders in which the engine writes a small file anew before it takes the old one's place. It does so whenever a shard
+is opened, by a process that serves it too, and they are gone the next moment."""
 _COPIED_AT_ONCE_BYTES = 1 << 20
 
 
@@ -46,7 +49,7 @@ def copy_shard(source: Path, target: Path) -> None:
     partial = target.with_name(f"{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        shutil.copytree(source, partial, copy_function=_link_or_copy)
+        shutil.copytree(source, partial, copy_function=_link_or_copy, ignore=shutil.ignore_patterns(_BEING_REPLACED))
         partial.rename(target)
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)

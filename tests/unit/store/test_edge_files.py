@@ -237,3 +237,17 @@ def test_a_full_disk_is_told(source: Path, tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(StoreUnavailable, match="disk's space"):
         copy_shard(source, tmp_path / "copy")
     assert not list(tmp_path.glob("copy*"))
+
+
+@int8_only
+def test_what_the_engine_is_about_to_replace_is_not_copied(source: Path, tmp_path: Path, tuning: IndexTuning) -> None:
+    """Another process opens the shard meanwhile, and folders of one file come and go."""
+    shard = tmp_path / "shard"
+    copy_shard(source, shard)
+    before = digests(shard)
+    going = shard / ".atomicwriteXyz123"
+    going.mkdir()
+    (going / "tmpfile.tmp").symlink_to("gone")  # as copying a file that has just gone fails
+    copy_shard(shard, tmp_path / "copy")
+    assert digests(tmp_path / "copy") == before
+    EdgeShard.open(tmp_path / "copy", tuning, points=POINTS + 20).close()
