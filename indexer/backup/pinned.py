@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from indexer.errors import StoreUnavailable
+from indexer.store.edge_files import settled_paths
 from indexer.store.generations import GenerationFolders
 from indexer.store.port import Alias
 
@@ -116,7 +117,7 @@ def _named(folders: GenerationFolders) -> tuple[dict[str, bytes], dict[str, str]
 
 
 def _open_all(folders: GenerationFolders, collection: str, stack: ExitStack) -> Iterator[PinnedFile]:
-    for path in sorted(folders.folder(collection).rglob("*")):
+    for path in settled_paths(folders.folder(collection)):
         if path.is_dir() or path.name.startswith("."):
             continue
         try:

@@ -21,7 +21,7 @@ from indexer.doctor.model_check import chosen_model, recorded_name
 from indexer.errors import StoreError
 from indexer.settings import Settings
 from indexer.store.disk_room import disk_bytes
-from indexer.store.edge_files import is_never_written
+from indexer.store.edge_files import is_never_written, settled_paths
 from indexer.store.edge_shard import EdgeShard
 from indexer.store.generations import GenerationFolders, GenerationRecord, Purpose
 from indexer.store.port import Alias
@@ -202,7 +202,7 @@ def _search_copy(settings: Settings, copy: Path, record: GenerationRecord, colle
 
 def _mirror(shard: Path, copy: Path) -> None:
     """A shard to open, as the engine writes even where it only reads: what it never writes to is linked, not copied."""
-    for path in sorted(shard.rglob("*")):
+    for path in settled_paths(shard):
         target = copy / path.relative_to(shard)
         target.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
@@ -217,7 +217,7 @@ def _mirror(shard: Path, copy: Path) -> None:
 
 
 def _copied_bytes(shard: Path) -> int:
-    return sum(path.lstat().st_blocks * 512 for path in shard.rglob("*") if not is_never_written(path))
+    return sum(path.lstat().st_blocks * 512 for path in settled_paths(shard) if not is_never_written(path))
 
 
 def _record_or_none(folders: GenerationFolders, collection: str) -> GenerationRecord | None:

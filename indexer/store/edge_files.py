@@ -14,6 +14,7 @@ import errno
 import os
 import shutil
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 
 from indexer.errors import StoreUnavailable
@@ -34,6 +35,15 @@ def is_never_written(path: Path) -> bool:
     if path.name == _QUANTIZED:
         return (path.parent / _VECTORS).exists()
     return path.name == _VECTORS or path.name in GRAPHS
+
+
+def settled_paths(folder: Path) -> list[Path]:
+    """All that is below a folder of shards, in order of their paths, but for what the engine replaces just now."""
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if not any(fnmatch(part, _BEING_REPLACED) for part in path.relative_to(folder).parts)
+    ]
 
 
 def copy_shard(source: Path, target: Path) -> None:

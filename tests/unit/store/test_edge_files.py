@@ -17,7 +17,7 @@ import pytest
 
 from indexer.errors import StoreUnavailable
 from indexer.points import Point
-from indexer.store.edge_files import copy_shard, is_never_written
+from indexer.store.edge_files import copy_shard, is_never_written, settled_paths
 from indexer.store.edge_segments import optimize
 from indexer.store.edge_shard import EdgeShard
 from indexer.store.port import BatchChange, PayloadUpdate
@@ -250,4 +250,5 @@ def test_what_the_engine_is_about_to_replace_is_not_copied(source: Path, tmp_pat
     (going / "tmpfile.tmp").symlink_to("gone")  # as copying a file that has just gone fails
     copy_shard(shard, tmp_path / "copy")
     assert digests(tmp_path / "copy") == before
+    assert not any(path.is_relative_to(going) for path in settled_paths(shard))
     EdgeShard.open(tmp_path / "copy", tuning, points=POINTS + 20).close()
