@@ -167,8 +167,10 @@ export class Crop {
       if (dragged && photoId === this.photoId) this.choose(this.box);
     };
     const cancel = () => {
+      const moved = dragged;
       dragged = false;
       end();
+      if (!moved) return; // a frame that keys have moved is searched yet
       this.letGo();
       this.draw(this.searched);
     };
