@@ -7,9 +7,11 @@ block for is no error that could be caught, but the signal SIGBUS (``man 2 mmap`
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from indexer.errors import StoreUnavailable
+from indexer.store.edge_files import settled_paths
 
 LEAST_BYTES = 200_000_000
 """What one write may take: points of a batch, the pages they lie in, and those of their payload indexes. A collection
@@ -39,6 +41,10 @@ def check_room(folder: Path, more_bytes: int = 0) -> None:
 
 
 def disk_bytes(folder: Path) -> int:
-    """What a folder's files take on disk; those that share their content are counted once."""
-    facts = [path.lstat() for path in folder.rglob("*")]
-    return sum({(item.st_dev, item.st_ino): item.st_blocks * 512 for item in facts}.values())
+    """What a folder's files take on disk: those that share their content once, those that go meanwhile not."""
+    taken: dict[tuple[int, int], int] = {}
+    for path in settled_paths(folder):
+        with suppress(FileNotFoundError):
+            facts = path.lstat()
+            taken[facts.st_dev, facts.st_ino] = facts.st_blocks * 512
+    return sum(taken.values())

@@ -39,11 +39,11 @@ def is_never_written(path: Path) -> bool:
 
 def settled_paths(folder: Path) -> list[Path]:
     """All that is below a folder of shards, in order of their paths, but for what the engine replaces just now."""
-    return [
-        path
-        for path in sorted(folder.rglob("*"))
-        if not any(fnmatch(part, _BEING_REPLACED) for part in path.relative_to(folder).parts)
-    ]
+    found: list[Path] = []
+    for inside, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not fnmatch(name, _BEING_REPLACED)]  # nor looked into: it may be gone
+        found += [Path(inside, name) for name in (*folders, *files)]
+    return sorted(found)
 
 
 def copy_shard(source: Path, target: Path) -> None:
