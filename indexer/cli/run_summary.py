@@ -17,15 +17,10 @@ _SHOWN_FAILURES = 5
 _KEPT = "Finished batches are kept; the same command goes on from there."
 
 
-def no_advice(record: RunRecord) -> str:  # noqa: ARG001 - as every other
-    """None."""
-    return ""
-
-
 def supervise(
     action: Callable[[ProgressListener], RunRecord],
     ledger: RunLedger,
-    advice: Callable[[RunRecord], str] = no_advice,
+    advice: Callable[[RunRecord], str] | None = None,
 ) -> int:
     """Runs an index run with a progress display and prints its summary.
 
@@ -45,7 +40,7 @@ def supervise(
     if record is None:
         return STOPPED
     code = _conclude(record, ledger)
-    if said := advice(record):
+    if advice is not None and (said := advice(record)):
         messages().print(said, markup=False)
     return code
 
@@ -87,11 +82,10 @@ def shown(action: Callable[[ProgressListener], _T], kept: str) -> _T | None:
 def _conclude(record: RunRecord, ledger: RunLedger) -> int:
     out = output()
     counts = record.counts
-    seconds = (record.updated_at - record.started_at).total_seconds()
     out.print(
         f"{counts.products:,} products, {counts.images:,} pictures: {counts.embedded:,} embedded, "
         f"{counts.reused:,} already known, {counts.payload_updates:,} updated, {counts.unchanged:,} unchanged, "
-        f"{counts.removed:,} removed, {counts.failed:,} failed ({seconds:,.1f} s, run {record.run_id})"
+        f"{counts.removed:,} removed, {counts.failed:,} failed ({record.took_s:,.1f} s, run {record.run_id})"
     )
     if record.state is RunState.SUPERSEDED:
         out.print("Another run of this catalog took its place. Index the feed again if it is the newer one.")

@@ -22,8 +22,7 @@ def tuning_advice(record: RunRecord, settings: Settings) -> str:
         record: of a run that is over.
         settings: that it ran with.
     """
-    took_s = (record.updated_at - record.started_at).total_seconds()
-    if took_s < _LONG_S or record.counts.embedded < _MANY or record.embedded_with != (str(Numerics()),):
+    if record.took_s < _LONG_S or record.counts.embedded < _MANY or record.embedded_with != (str(Numerics()),):
         return ""
     if settings.dispatcher != "inline" or (settings.backend, settings.precision) != ("auto", "auto"):
         return ""

@@ -216,6 +216,11 @@ class RunRecord:
     expected_batches: int = 0
     embedded_with: tuple[str, ...] = ()
 
+    @property
+    def took_s(self) -> float:
+        """Seconds from its beginning to the last that was heard of it."""
+        return (self.updated_at - self.started_at).total_seconds()
+
 
 @dataclass(frozen=True, slots=True)
 class RunBegin:
