@@ -249,9 +249,11 @@ class Held(Wrapped):
         super().__init__(embedder)
         self.go_on = threading.Event()
         self.go_on.set()
+        self.inside = threading.Event()
         self.texts: list[str] = []
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
+        self.inside.set()
         assert self.go_on.wait(30)
         self.texts += texts
         return super().embed_texts(texts)
@@ -287,6 +289,7 @@ def test_who_hangs_up_frees_its_place(tmp_path: Path, catalog: DrawnCatalog, tin
     held = Held(tiny_embedder)
     with api(tmp_path, held, query_queue=3) as client:
         held.go_on.clear()
+        held.inside.clear()
         connections = []
         for number in range(3):
             body = b'{"text": "left %d"}' % number
@@ -295,8 +298,9 @@ def test_who_hangs_up_frees_its_place(tmp_path: Path, catalog: DrawnCatalog, tin
             connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
             connections.append(connection)
             wait_until(lambda: serving(client)["texts"]["under_way"] == len(connections))
+            assert held.inside.wait(30)  # the first one is in the model, and the second waits behind it
         assert by_text(client, "too many").json()["code"] == "overloaded"
-        for connection in connections[1:]:  # the first one is in the model
+        for connection in connections[1:]:
             connection.close()
         wait_until(lambda: serving(client)["texts"]["under_way"] == 1)
         answers: list[httpx.Response] = []
