@@ -28,7 +28,7 @@ _INSTALL_S, _RUN_S = 600, 400
 _PICTURES = 64
 
 _MODEL = """
-import asyncio, sys, time
+import asyncio, json, sys, time
 from pathlib import Path
 from PIL import Image
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor, CLIPTokenizer
@@ -41,7 +41,9 @@ CLIPModel(CLIPConfig(vision_config=vision, text_config=text)).save_pretrained(fo
 letters = [chr(code) for code in range(97, 120)]
 vocabulary = {token: at for at, token in enumerate(letters + [f"{x}</w>" for x in letters] + ["<|startoftext|>",
               "<|endoftext|>"])}
-CLIPProcessor(CLIPImageProcessor(), CLIPTokenizer(vocab=vocabulary, merges=[])).save_pretrained(folder)
+(folder / "vocab.json").write_text(json.dumps(vocabulary))
+(folder / "merges.txt").write_text("#version: 0.2\\n")
+CLIPProcessor(CLIPImageProcessor(), CLIPTokenizer.from_pretrained(folder)).save_pretrained(folder)
 """
 _SENTENCE_TRANSFORMERS = """
 from sentence_transformers import SentenceTransformer
@@ -79,7 +81,7 @@ class Peer:
     Attributes:
         package: as the index names it.
         program: gets a folder for its model, and the pictures.
-        needs: what it imports and does not declare.
+        needs: what it imports and does not declare, or bounds that it needs and does not set.
     """
 
     package: str
@@ -89,7 +91,8 @@ class Peer:
 
 PEERS = (
     Peer("sentence-transformers", _MODEL + _SENTENCE_TRANSFORMERS),
-    Peer("infinity-emb", _MODEL + _INFINITY, needs=("requests", "aiohttp")),
+    # with transformers 5 its worker fails at the first picture, and who asked waits for ever
+    Peer("infinity-emb", _MODEL + _INFINITY, needs=("requests", "aiohttp", "transformers<5")),
 )
 
 
