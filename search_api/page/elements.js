@@ -58,11 +58,14 @@ export function bar(share, className = "bar-track") {
   return element("span", { className, attributes: { "aria-hidden": "true" } }, fill);
 }
 
-/** Puts new children into a place; what had the focus there has it afterwards too, found again by its `data-key`. */
+/** Puts new children into a place; what had the focus there has it afterwards too, found again by its `data-key`, and
+ * with the same of its text selected. */
 export function redraw(place, ...children) {
-  const focused = place.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
+  const focused = place.contains(document.activeElement) ? document.activeElement : null;
+  const selected = focused?.type === "text" ? [focused.selectionStart, focused.selectionEnd, focused.selectionDirection] : null;
   place.replaceChildren(...children.filter(Boolean));
-  if (focused === undefined) return;
-  const again = [...place.querySelectorAll("[data-key]")].find((node) => node.dataset.key === focused);
+  if (!focused?.dataset.key) return;
+  const again = [...place.querySelectorAll("[data-key]")].find((node) => node.dataset.key === focused.dataset.key);
   again?.focus({ preventScroll: true });
+  if (selected !== null) again?.setSelectionRange(...selected);
 }

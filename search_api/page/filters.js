@@ -3,7 +3,7 @@
 import { plainName } from "./attributes.js";
 import { button, element, icon, redraw } from "./elements.js";
 import { formatCount, text } from "./language.js";
-import { whenReleased } from "./pressing.js";
+import { whenLeft } from "./holding.js";
 import { priceRange } from "./price.js";
 import { changed, hasFilter, unfiltered, withField, withFieldToggled } from "./query.js";
 import { swatch } from "./swatches.js";
@@ -52,7 +52,7 @@ export class Filters {
   /** Draws the facets of an answer; `options` says which of the switches the server knows. */
   show(query, facets, options) {
     Object.assign(this, { query, facets, options });
-    whenReleased(this.place, () => this.draw());
+    whenLeft(this.place, () => this.draw());
   }
 
   draw() {

@@ -4,7 +4,7 @@ import { pictureUrl } from "./api.js";
 import { button, element, icon, picture, redraw } from "./elements.js";
 import { fieldName, valueName } from "./filters.js";
 import { formatPrice, text } from "./language.js";
-import { whenReleased } from "./pressing.js";
+import { whenLeft } from "./holding.js";
 import { changed, hasFilter, toggled, unfiltered, withFieldToggled } from "./query.js";
 import { valuesToKeepTo, wordsToAdd } from "./refinements.js";
 
@@ -29,7 +29,7 @@ export class Parts {
         { className: "link-button", data: { key: "clear-all" }, onclick: () => this.onChange(unfiltered(query)) },
         text("clearFilters"),
       );
-    whenReleased(this.place, () => redraw(this.place, ...(isPlain ? [] : chips), !isPlain && clear));
+    whenLeft(this.place, () => redraw(this.place, ...(isPlain ? [] : chips), !isPlain && clear));
     this.suggestions.hidden = false; // their line is kept free
   }
 
@@ -44,7 +44,7 @@ export class Parts {
     });
     const shown = [...words, ...values];
     this.suggestions.hidden = answer.hits.length === 0;
-    whenReleased(this.suggestions, () => redraw(this.suggestions, ...shown));
+    whenLeft(this.suggestions, () => redraw(this.suggestions, ...shown));
   }
 
   /** `change` makes the next query of the one that is shown when it is pressed, which may be a later one. */

@@ -30,6 +30,7 @@ export class Sheet {
   close() {
     // the panel goes home first: what the overlay holds is thrown away
     const wasOpen = this.overlay.isOpen;
+    if (this.panel.contains(document.activeElement)) document.activeElement.blur(); // while what is written in it can be taken
     this.place.append(this.panel);
     this.overlay.close();
     if (wasOpen) this.opener.focus({ preventScroll: true });

@@ -235,6 +235,57 @@ def test_what_waited_for_a_release_does_not_come_back(open_page: PageOpener) -> 
     expect(labels).to_have_text(["Colour: blue"])
 
 
+@pytest.mark.parametrize("leave", ["Enter", "Tab", "click"])
+def test_a_price_holds_though_more_comes_while_it_is_typed(open_page: PageOpener, leave: str) -> None:
+    page = open_page(go=False)
+    held: list[Route] = []
+    page.route("**/openapi.json", lambda route: held.append(route))  # noqa: PLW0108 - see above
+    page.goto("/?all=1")
+    _settled(page)
+    highest = page.get_by_role("textbox", name="Highest price, EUR")
+    highest.fill("2")
+    held[0].continue_()
+    expect(page.locator("a[data-needs].awaited")).to_have_count(0)
+    page.wait_for_timeout(100)
+    page.keyboard.type("0")
+    expect(highest).to_have_value("20")
+    assert page.url.endswith("/?all=1")  # a price that is half typed is not asked for
+    if leave == "click":  # on a choice in the same panel: both count
+        page.get_by_role("group", name="Brand").get_by_role("checkbox", name=re.compile("^Bolt")).click()
+        page.wait_for_url("**/?f.brand=Bolt&price=-2000&all=1")
+    else:
+        page.keyboard.press(leave)
+        page.wait_for_url("**/?price=-2000&all=1")
+    expect(page.get_by_role("checkbox", name="Same picture once")).to_be_visible()  # what has come is drawn afterwards
+    expect(highest).to_have_value("20")
+
+
+def test_typing_replaces_a_selected_price_though_more_comes_before_it(open_page: PageOpener) -> None:
+    """Who comes to a field by Tab has all of it selected; drawn anew, it still has to be."""
+    page = open_page(go=False)
+    held: list[Route] = []
+    page.route("**/openapi.json", lambda route: held.append(route))  # noqa: PLW0108 - see above
+    page.goto("/?all=1")
+    _settled(page)
+    page.get_by_role("textbox", name="Lowest price, EUR").focus()
+    page.keyboard.press("Tab")
+    held[0].continue_()
+    expect(page.get_by_role("checkbox", name="Same picture once")).to_be_visible()
+    page.keyboard.type("20")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/?price=-2000&all=1")
+
+
+def test_a_price_that_is_written_when_the_sheet_closes_counts(open_page: PageOpener) -> None:
+    page = open_page("/?all=1", size=(390, 844), phone=True)
+    _settled(page)
+    page.get_by_role("button", name="Filters").click()
+    page.get_by_role("textbox", name="Highest price, EUR").fill("20")
+    page.keyboard.press("Escape")
+    page.wait_for_url("**/?price=-2000&all=1")
+    expect(page.get_by_role("button", name="Filters", exact=True)).to_be_focused()
+
+
 def test_price_and_order(open_page: PageOpener) -> None:
     page = open_page("/?all=1")
     _settled(page)
