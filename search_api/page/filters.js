@@ -2,8 +2,8 @@
 
 import { plainName } from "./attributes.js";
 import { button, element, icon, redraw } from "./elements.js";
-import { formatCount, text } from "./language.js";
 import { whenLeft } from "./holding.js";
+import { formatCount, text } from "./language.js";
 import { priceRange } from "./price.js";
 import { changed, hasFilter, unfiltered, withField, withFieldToggled } from "./query.js";
 import { swatch } from "./swatches.js";

@@ -3,8 +3,8 @@
 import { pictureUrl } from "./api.js";
 import { button, element, icon, picture, redraw } from "./elements.js";
 import { fieldName, valueName } from "./filters.js";
-import { formatPrice, text } from "./language.js";
 import { whenLeft } from "./holding.js";
+import { formatPrice, text } from "./language.js";
 import { changed, hasFilter, toggled, unfiltered, withFieldToggled } from "./query.js";
 import { valuesToKeepTo, wordsToAdd } from "./refinements.js";
 
