@@ -3,6 +3,7 @@
 import { indexRuns, retryRun } from "./api.js";
 import { bar, button, element, redraw } from "./elements.js";
 import { Failures } from "./failures.js";
+import { whenLeft } from "./holding.js";
 import { guarded } from "./http.js";
 import { formatCount, formatMoment, formatPercent, text } from "./language.js";
 import { explained, problemDetail } from "./problems.js";
@@ -63,7 +64,7 @@ export class Runs {
 
   show() {
     this.shown = true;
-    this.list.replaceChildren();
+    this.clear();
     this.say();
     this.refresh();
   }
@@ -101,7 +102,7 @@ export class Runs {
       // a wrong key is forgotten at once; where the server has none, no key would help
       const isOff = problem.code === "admin_disabled";
       this.key = "";
-      this.list.replaceChildren();
+      this.clear();
       this.form.hidden = isOff;
       this.leave.hidden = true;
       this.say(text(isOff ? "adminOff" : "adminWrongKey"));
@@ -116,12 +117,16 @@ export class Runs {
     this.message.replaceChildren(...(title ? [element("p", {}, title), ...details] : []));
   }
 
+  /** In its turn: a list that waits to be drawn must not come after it. */
+  clear() {
+    whenLeft(this.list, () => this.list.replaceChildren());
+  }
+
   draw(runs) {
-    if (runs.length === 0) {
-      this.list.replaceChildren(element("li", { className: "hint" }, text("noRuns")));
-      return;
-    }
-    redraw(this.list, ...runs.map((run) => this.item(run)));
+    whenLeft(this.list, () => {
+      const none = element("li", { className: "hint" }, text("noRuns"));
+      redraw(this.list, ...(runs.length === 0 ? [none] : runs.map((run) => this.item(run))));
+    });
   }
 
   item(run) {

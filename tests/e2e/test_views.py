@@ -87,6 +87,24 @@ def test_index_runs(open_page: PageOpener, watch: Watch) -> None:
     expect(page.locator("#runs-list .run")).to_have_count(0)
 
 
+def test_trying_again_holds_though_the_list_comes_anew_while_it_is_pressed(open_page: PageOpener) -> None:
+    """Runs are asked for every two seconds while one is running; a press is longer than nothing."""
+    page = open_page("/?view=runs")
+    page.get_by_label("Admin key").fill(ADMIN_KEY)
+    page.keyboard.press("Enter")
+    runs = page.locator("#runs-list .run")
+    again = runs.last.get_by_role("button", name="Try them again")
+    again.hover()
+    page.mouse.down()
+    with page.expect_response("**/v1/index-runs?*"):
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # asks at once
+    page.wait_for_timeout(100)
+    with page.expect_request("**/retry"):
+        page.mouse.up()
+    expect(runs.first.get_by_role("heading")).to_have_text("Failures tried again")
+    expect(runs.first.locator(".run-state")).to_have_text("Finished", timeout=60_000)
+
+
 # ---- every view
 
 
