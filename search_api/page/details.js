@@ -2,8 +2,9 @@
 
 import { pictureUrl, product, similar, webAddress } from "./api.js";
 import { card, skeletonCards } from "./cards.js";
-import { button, element, icon, picture } from "./elements.js";
+import { button, element, icon, picture, redraw } from "./elements.js";
 import { gallery } from "./gallery.js";
+import { whenLeft } from "./holding.js";
 import { guarded } from "./http.js";
 import { formatPrice, text } from "./language.js";
 import { Overlay } from "./overlay.js";
@@ -57,10 +58,12 @@ export class Details {
   }
 
   showProblem(problem) {
-    const title = element("h2", { id: "details-title", tabIndex: -1 }, explained(problem).title);
+    const heading = { id: "details-title", tabIndex: -1, data: { key: "details-title" } };
+    const title = element("h2", heading, explained(problem).title);
     const message = element("div", { className: "message-inner" }, icon("alert"), title, problemDetail(problem));
     if (problem.passes) message.append(button({ className: "button primary", onclick: () => this.again() }, text("tryAgain")));
-    this.content.replaceChildren(message);
+    const { content } = this;
+    whenLeft(content, () => redraw(content, message));
   }
 
   async loadSimilar(productId, signal) {
@@ -71,14 +74,13 @@ export class Details {
 
   /** `shown` is a product as the API gives it, a part of one, or null while nothing is known. */
   show(shown) {
-    const focused = this.content.contains(document.activeElement) ? document.activeElement.id : "";
-    const pictures = shown ? gallery(shown, this.hit?.image.position ?? 0) : noGallery();
-    this.content.replaceChildren(pictures, this.facts(shown));
-    if (focused) this.content.querySelector(`#${focused}`)?.focus({ preventScroll: true });
+    const { content, hit } = this;
+    const pictures = shown ? gallery(shown, hit?.image.position ?? 0) : noGallery();
+    whenLeft(content, () => redraw(content, pictures, this.facts(shown)));
   }
 
   facts(shown) {
-    const heading = { id: "details-title", tabIndex: -1, dir: "auto", data: { first: "" } };
+    const heading = { id: "details-title", tabIndex: -1, dir: "auto", data: { first: "", key: "details-title" } };
     const title = element("h2", heading, shown?.title ?? text("loading"));
     if (shown === null) return element("div", { className: "facts" }, title, ...bones(4));
     const price = formatPrice(shown.price_minor, shown.currency);
@@ -103,11 +105,17 @@ export class Details {
 
   actions(shown) {
     const shop = webAddress(shown.link);
-    const toShop = { className: "button primary", href: shop, target: "_blank", rel: "noopener noreferrer" };
+    const toShop = {
+      className: "button primary",
+      href: shop,
+      target: "_blank",
+      rel: "noopener noreferrer",
+      data: { key: "details-shop" },
+    };
     const similarTo = {
       className: shop ? "button" : "button primary",
       href: this.similarHref(shown.product_id),
-      data: { similar: shown.product_id },
+      data: { similar: shown.product_id, key: "details-similar" },
     };
     return element(
       "div",
@@ -124,7 +132,7 @@ export class Details {
       const price = formatPrice(minor, currency);
       return element(
         "a",
-        { className: "other", href: this.hrefOf(id), data: { product: id } },
+        { className: "other", href: this.hrefOf(id), data: { product: id, key: `details:${id}` } },
         image && picture(pictureUrl(image.url, { small: true }), { lazy: false }),
         element("span", { className: "option-name", dir: "auto" }, brand ? `${title}, ${brand}` : title),
         price && element("strong", { dir: "auto" }, price),

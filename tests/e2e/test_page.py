@@ -221,6 +221,31 @@ def test_details_similar_and_search_with_this(open_page: PageOpener, shop: Drawn
     assert ids[0] not in product_ids(page)
 
 
+@pytest.mark.parametrize("by", ["keyboard", "mouse"])
+def test_what_is_pressed_in_the_details_holds_though_more_comes(open_page: PageOpener, by: str) -> None:
+    page = open_page("/?similar=p1")  # whose picture it has
+    expect(page.locator("#grid[aria-busy=false] .card").first).to_be_visible()
+    held: list[Route] = []
+    page.route("**/v1/products/plain", lambda route: held.append(route))  # noqa: PLW0108 - playwright marks the function
+    page.locator("#grid .card[data-product=plain]").click()
+    dialog = page.get_by_role("dialog")
+    link = dialog.get_by_role("link", name="Search with this")
+    if by == "mouse":
+        link.hover()
+        page.mouse.down()
+    else:
+        link.focus()
+    with page.expect_response("**/v1/products/plain"):
+        held[0].continue_()
+    page.wait_for_timeout(100)
+    if by == "mouse":
+        page.mouse.up()
+    else:
+        expect(dialog.get_by_text("A thing for daily use.")).to_be_visible()
+        page.keyboard.press("Enter")
+    page.wait_for_url("**/?similar=plain")
+
+
 def test_product_address_opens_its_details(open_page: PageOpener) -> None:
     page = open_page("/?product=plain")
     dialog = page.get_by_role("dialog")
