@@ -27,7 +27,7 @@ demo: install ## draw a sample catalog, index it, serve it on http://127.0.0.1:8
 test: install lint ## run every test, checks of style and types first
 	@tests/install_programs.sh
 	@# in the order of the folders: else slow files with few tests come last, and one process works alone for minutes
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 test-fast: install ## run the tests that need neither browser nor other processes
 	$(BIN)/python -m pytest tests/unit tests/conformance tests/architecture

@@ -14,11 +14,18 @@ import pytest
 
 from indexer.embedding.choice import LOCAL_DIR, ModelChoice
 from indexer.embedding.port import Embedder
+from indexer.processors import available_cores
 from tests.checkpoints import write_tiny_checkpoint
 from tests.qdrant_server import REAL_URL, remove_catalog, running_stand_in
 from tests.redis_server import RedisServer, require_redis
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+_MOST_PROCESSES = 4
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Processes of ``pytest -n auto``: one more than cores, as tests also wait, for other processes and for clocks."""
+    return min(_MOST_PROCESSES, available_cores() + 1)
 
 
 @pytest.fixture(autouse=True)
