@@ -62,8 +62,7 @@ export class Details {
     const title = element("h2", heading, explained(problem).title);
     const message = element("div", { className: "message-inner" }, icon("alert"), title, problemDetail(problem));
     if (problem.passes) message.append(button({ className: "button primary", onclick: () => this.again() }, text("tryAgain")));
-    const { content } = this;
-    whenLeft(content, () => redraw(content, message));
+    this.draw(message);
   }
 
   async loadSimilar(productId, signal) {
@@ -74,9 +73,13 @@ export class Details {
 
   /** `shown` is a product as the API gives it, a part of one, or null while nothing is known. */
   show(shown) {
-    const { content, hit } = this;
-    const pictures = shown ? gallery(shown, hit?.image.position ?? 0) : noGallery();
-    whenLeft(content, () => redraw(content, pictures, this.facts(shown)));
+    const pictures = shown ? gallery(shown, this.hit?.image.position ?? 0) : noGallery();
+    this.draw(pictures, this.facts(shown));
+  }
+
+  draw(...children) {
+    const { content } = this; // when it is left, another product may be shown
+    whenLeft(content, () => redraw(content, ...children));
   }
 
   facts(shown) {

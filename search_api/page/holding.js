@@ -13,8 +13,7 @@ export function whenLeft(place, draw) {
 }
 
 function isHeld(place) {
-  const isWritten = entered !== null && entered === document.activeElement;
-  return (pressed !== null && place.contains(pressed)) || (isWritten && place.contains(entered));
+  return place.contains(pressed) || (place.contains(entered) && entered === document.activeElement);
 }
 
 function press(event) {

@@ -124,8 +124,8 @@ export class Runs {
 
   draw(runs) {
     whenLeft(this.list, () => {
-      const none = element("li", { className: "hint" }, text("noRuns"));
-      redraw(this.list, ...(runs.length === 0 ? [none] : runs.map((run) => this.item(run))));
+      const items = runs.map((run) => this.item(run));
+      redraw(this.list, ...(items.length > 0 ? items : [element("li", { className: "hint" }, text("noRuns"))]));
     });
   }
 

@@ -35,6 +35,18 @@ def _settled(page: Page) -> None:
     expect(page.locator("#grid[aria-busy=false] .card").first).to_be_visible()
 
 
+def _before_the_offer(open_page: PageOpener, address: str) -> tuple[Page, Route]:
+    """A page that shows what it found, and its question what the server offers, which is not answered yet."""
+    page = open_page(go=False)
+    held: list[Route] = []
+    page.route("**/openapi.json", lambda route: held.append(route))  # noqa: PLW0108 - playwright marks the function
+    page.goto(address)
+    _settled(page)
+    while not held:
+        page.wait_for_timeout(10)
+    return page, held[0]
+
+
 # ---- address
 
 
@@ -193,11 +205,7 @@ def test_facets_narrow_down_and_stay(open_page: PageOpener, api: RunningApi) -> 
 @pytest.mark.parametrize("by", ["keyboard", "mouse"])
 def test_a_choice_holds_though_more_comes_while_it_is_pressed(open_page: PageOpener, by: str) -> None:
     """What is drawn anew between pressing and letting go is not chosen: a browser wants both at the same element."""
-    page = open_page(go=False)
-    held: list[Route] = []
-    page.route("**/openapi.json", lambda route: held.append(route))  # noqa: PLW0108 - playwright marks the function
-    page.goto("/?all=1")
-    _settled(page)
+    page, offer = _before_the_offer(open_page, "/?all=1")
     option = page.get_by_role("group", name="Brand").get_by_role("checkbox", name=re.compile("^Bolt"))
     if by == "mouse":
         page.locator("#words").focus()  # which loses the focus to what is pressed
@@ -206,7 +214,7 @@ def test_a_choice_holds_though_more_comes_while_it_is_pressed(open_page: PageOpe
     else:
         option.focus()
         page.keyboard.down("Space")
-    held[0].continue_()
+    offer.continue_()
     expect(page.locator("a[data-needs].awaited")).to_have_count(0)  # what is offered has come, and is more
     page.wait_for_timeout(100)
     page.mouse.up() if by == "mouse" else page.keyboard.up("Space")
@@ -216,17 +224,13 @@ def test_a_choice_holds_though_more_comes_while_it_is_pressed(open_page: PageOpe
 
 
 def test_what_waited_for_a_release_does_not_come_back(open_page: PageOpener) -> None:
-    page = open_page(go=False)
-    held: list[Route] = []
-    page.route("**/openapi.json", lambda route: held.append(route))  # noqa: PLW0108 - playwright marks the function
-    page.goto("/?f.brand=Bolt&f.color=blue&all=1")
-    _settled(page)
+    page, offer = _before_the_offer(open_page, "/?f.brand=Bolt&f.color=blue&all=1")
     labels = page.locator("#parts .part-label")
     expect(labels).to_have_text(["Brand: Bolt", "Colour: blue"])
-    page.route(_SEARCH, lambda route: held.append(route))  # noqa: PLW0108 - see above; not answered, so that nothing else draws the parts
+    page.route(_SEARCH, lambda _: None)  # not answered, so that nothing else draws the parts
     page.get_by_role("button", name="Remove “Brand: Bolt”").hover()
     page.mouse.down()
-    held.pop().continue_()
+    offer.continue_()
     expect(page.locator("a[data-needs].awaited")).to_have_count(0)
     page.wait_for_timeout(100)
     page.mouse.up()
@@ -237,14 +241,10 @@ def test_what_waited_for_a_release_does_not_come_back(open_page: PageOpener) -> 
 
 @pytest.mark.parametrize("leave", ["Enter", "Tab", "click"])
 def test_a_price_holds_though_more_comes_while_it_is_typed(open_page: PageOpener, leave: str) -> None:
-    page = open_page(go=False)
-    held: list[Route] = []
-    page.route("**/openapi.json", lambda route: held.append(route))  # noqa: PLW0108 - see above
-    page.goto("/?all=1")
-    _settled(page)
+    page, offer = _before_the_offer(open_page, "/?all=1")
     highest = page.get_by_role("textbox", name="Highest price, EUR")
     highest.fill("2")
-    held[0].continue_()
+    offer.continue_()
     expect(page.locator("a[data-needs].awaited")).to_have_count(0)
     page.wait_for_timeout(100)
     page.keyboard.type("0")
@@ -262,14 +262,10 @@ def test_a_price_holds_though_more_comes_while_it_is_typed(open_page: PageOpener
 
 def test_typing_replaces_a_selected_price_though_more_comes_before_it(open_page: PageOpener) -> None:
     """Who comes to a field by Tab has all of it selected; drawn anew, it still has to be."""
-    page = open_page(go=False)
-    held: list[Route] = []
-    page.route("**/openapi.json", lambda route: held.append(route))  # noqa: PLW0108 - see above
-    page.goto("/?all=1")
-    _settled(page)
+    page, offer = _before_the_offer(open_page, "/?all=1")
     page.get_by_role("textbox", name="Lowest price, EUR").focus()
     page.keyboard.press("Tab")
-    held[0].continue_()
+    offer.continue_()
     expect(page.get_by_role("checkbox", name="Same picture once")).to_be_visible()
     page.keyboard.type("20")
     page.keyboard.press("Enter")
